@@ -1,0 +1,246 @@
+"""Settings, from the environment. docs/settings.md lists what may be set."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import bootstrap_wrapper
+from django.utils.translation import gettext_lazy as _
+
+from portal import env as reader
+from portal import postgres
+
+reader.read_env_file()
+
+BASE_DIR = reader.BASE_DIR
+VAR_DIR = reader.read_var_dir()
+PORT = reader.read_port("PORT", 8080)
+SITE_URL = reader.read_site_url(PORT)
+SITE_HOST = urlsplit(SITE_URL).netloc  # as people type it: also the name of our token service
+REGISTRATION = reader.read_choice("REGISTRATION", ["open", "closed"])
+TRUSTED_PROXIES = reader.read_list("TRUSTED_PROXIES")
+PORTAL_WORKERS = reader.read_positive("PORTAL_WORKERS", 2)
+DEBUG = reader.read_bool("DEBUG", default=False)
+
+SECRET_KEY = reader.env.str("SECRET_KEY", default="") or reader.generated_secret(
+    VAR_DIR, "django_secret_key"
+)
+
+# Processes of one machine meet at Unix sockets: no port but PORT, and nobody else can connect.
+RUN_DIR = reader.socket_dir(VAR_DIR, "run")
+PORTAL_SOCKET = RUN_DIR / "portal.sock"
+REGISTRY_SOCKET = RUN_DIR / "registry.sock"
+
+# Where the portal reaches Distribution. Empty: the embedded one, at REGISTRY_SOCKET.
+REGISTRY_URL = reader.env.str("REGISTRY_URL", default="").rstrip("/")
+REGISTRY_TOKEN_ISSUER = "gantry"
+REGISTRY_HOOK_SECRET = reader.env.str(
+    "REGISTRY_HOOK_SECRET", default=""
+) or reader.generated_secret(VAR_DIR, "registry_hook_secret")
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False  # a redirect would turn the registry's POST into a GET, and lose the event
+ALLOWED_HOSTS = [urlsplit(SITE_URL).hostname or "", "localhost", "127.0.0.1", "[::1]"]
+
+INSTALLED_APPS = [
+    "portal",
+    "builds",
+    "repositories",
+    "accounts",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.usersessions",
+    "django_htmx",
+    "drf_spectacular",
+    "js_lib_bootstrap_icons",
+    "procrastinate.contrib.django",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "portal.middleware.RequestIdMiddleware",
+    "portal.middleware.ContentSecurityPolicyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "accounts.middleware.ClientAddressMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.TooManyAttemptsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context_processors.site",
+            ],
+        },
+    },
+]
+
+# --- Database -----------------------------------------------------------------------------
+
+DATABASE_URL = reader.env.str("DATABASE_URL", default="")  # empty: the embedded server
+if DATABASE_URL and not DATABASE_URL.startswith(("postgres://", "postgresql://")):
+    raise reader.BadSetting("DATABASE_URL must be a PostgreSQL address: postgres://user:pw@host/db")
+DATABASES = {
+    "default": {
+        **(
+            reader.env.db_url_config(DATABASE_URL)
+            if DATABASE_URL
+            else postgres.embedded_database(VAR_DIR)
+        ),
+        "CONN_MAX_AGE": None,
+        # A portal outlives a restart of the database: one cheap round trip per request.
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+
+# Shared by all portal processes: rates counted by one must be seen by the others.
+CACHE_URL = reader.env.str("CACHE_URL", default="")
+CACHES = {
+    "default": reader.env.cache_url_config(CACHE_URL)
+    if CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"}
+}
+
+# --- People -------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in [
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    ]
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+
+EMAIL_URL = reader.env.str("EMAIL_URL", default="")
+SENDS_MAIL = bool(EMAIL_URL)
+if SENDS_MAIL:
+    try:
+        globals().update(reader.env.email_url_config(EMAIL_URL))
+    except KeyError as error:
+        raise reader.BadSetting(
+            "EMAIL_URL is not a mail server: give it like smtp://user:password@mail.example.com:587"
+            " (smtp+tls:// for STARTTLS, smtp+ssl:// for TLS)."
+        ) from error
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+DEFAULT_FROM_EMAIL = (
+    reader.env.str("DEFAULT_FROM_EMAIL", default="")
+    or f"Gantry <gantry@{urlsplit(SITE_URL).hostname}>"
+)
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*" if SENDS_MAIL else "email", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional" if SENDS_MAIL else "none"
+ACCOUNT_PRESERVE_USERNAME_CASING = False
+ACCOUNT_USERNAME_MIN_LENGTH = 2
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = urlsplit(SITE_URL).scheme
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_PREVENT_ENUMERATION = False  # user names are public here: each is a namespace
+# Guessing is slowed by accounts/limits.py, for the pages and /token alike.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+USERSESSIONS_TRACK_ACTIVITY = True
+
+# --- Language -----------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = reader.env.str("TIME_ZONE", default="") or "UTC"
+USE_TZ = True
+
+# --- What browsers get --------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+# Bootstrap's files lie in a plain folder beside the module of its package.
+BOOTSTRAP_DIR = Path(bootstrap_wrapper.__file__ or "").parent.parent / "bootstrap"
+STATICFILES_DIRS = [BASE_DIR / "static", ("bootstrap", BOOTSTRAP_DIR)]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "portal.static_files.StaticFilesStorage"},
+}
+IS_HTTPS = SITE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# Copies on one host name differ by port alone, and cookies don't: each gets names of its own.
+SESSION_COOKIE_NAME = f"gantry_session_{PORT}"
+CSRF_COOKIE_NAME = f"gantry_csrf_{PORT}"
+LANGUAGE_COOKIE_NAME = "gantry_language"
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+X_FRAME_OPTIONS = "DENY"
+# A README of 64 KiB in a form is the largest body that a page takes; see also the Caddyfile.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api_authentication.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "repositories.api_paging.Pages",
+    "PAGE_SIZE": 25,
+    "EXCEPTION_HANDLER": "rest_framework.views.exception_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Gantry",
+    "DESCRIPTION": "The index's own API. Registry clients use /v2/ and /token instead.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # Clients ask without a token first, each time: a refusal isn't worth a line.
+        "django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+        "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "httpx": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,45 @@
+"""Home, health and error pages."""
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    return render(request, "home.html")
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Django answers. Touches nothing else: it is also the empty view of the bench."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return JsonResponse({"migrations": not waiting}, status=503 if waiting else 200)
+
+
+def robots(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("User-agent: *\nDisallow: /account/\n", content_type="text/plain")
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return HttpResponse("bad request", status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return HttpResponse("forbidden", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return HttpResponse("not found", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("error", status=500)

@@ -1,0 +1,84 @@
+"""The database that tests run on, and the people whom they speak of.
+
+alice owns alice/app and alice/secret; bob and carol are strangers to her; sam is staff.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+
+from portal import postgres
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the embedded server once, in the process that the workers of xdist belong to."""
+    if hasattr(config, "workerinput"):
+        return
+    config.add_cleanup(lambda: shutil.rmtree(settings.VAR_DIR, ignore_errors=True))
+    if not os.environ.get("DATABASE_URL"):
+        server = postgres.start(settings.VAR_DIR, is_durable=False)
+        config.add_cleanup(lambda: postgres.stop(server))
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    cache.clear()
+    yield
+
+
+@pytest.fixture
+def alice(db):
+    return _person("alice")
+
+
+@pytest.fixture
+def bob(db):
+    return _person("bob")
+
+
+@pytest.fixture
+def carol(db):
+    return _person("carol")
+
+
+@pytest.fixture
+def sam(db):
+    return _person("sam", is_staff=True)
+
+
+def _person(name: str, **fields: object):
+    from accounts.models import User
+
+    return User.objects.create_user(
+        username=name, email=f"{name}@example.com", password=f"{name}-password-1", **fields
+    )
+
+
+@pytest.fixture
+def alices_app(alice):
+    """A public repository of alice's, without an image yet."""
+    return _repository(alice, "app", description="An application")
+
+
+@pytest.fixture
+def alices_secret(alice):
+    return _repository(alice, "secret", is_private=True)
+
+
+@pytest.fixture
+def debian(sam, carol):
+    """A top-level repository that carol maintains."""
+    repository = _repository(None, "debian", description="The universal operating system")
+    repository.maintainers.add(carol)
+    return repository
+
+
+def _repository(owner, name: str, **fields: object):
+    from repositories.models import Repository
+
+    namespace = owner.namespace if owner else None
+    return Repository.objects.create(namespace=namespace, name=name, **fields)
