@@ -312,6 +312,8 @@ class PendingWrite(models.Model):
     address = models.GenericIPAddressField(null=True)
     client = models.CharField(max_length=200, blank=True)
     announced_at = models.DateTimeField(db_default=Now())
+    # When we last asked the registry about it; see pending_writes.LOOK_UPS for when we do.
+    looked_up_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
