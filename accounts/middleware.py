@@ -1,8 +1,12 @@
 """From where a request comes, and what is told to who tried too often."""
 
+import ipaddress
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from accounts.limits import TooManyAttempts
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
@@ -18,15 +22,43 @@ class ClientAddressMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.client_address = (  # type: ignore[attr-defined]
-            request.headers.get("X-Real-IP") or request.META.get("REMOTE_ADDR") or None
-        )
+        given = request.headers.get("X-Real-IP") or request.META.get("REMOTE_ADDR")
+        request.client_address = parse_address(given or "")  # type: ignore[attr-defined]
         return self.get_response(request)
 
 
 class TooManyAttemptsMiddleware:
+    """Answers 429 wherever limits.py refused to look at a password."""
+
     def __init__(self, get_response: Respond) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, TooManyAttempts):
+            return None
+        seconds = exception.retry_after_seconds
+        response: HttpResponse
+        if request.path.startswith("/api/"):
+            response = JsonResponse({"detail": str(exception)}, status=429)
+        else:
+            minutes = -(-seconds // 60)
+            context = {"retry_after_seconds": seconds, "retry_after_minutes": minutes}
+            response = render(request, "429.html", context, status=429)
+        response["Retry-After"] = str(seconds)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def parse_address(text: str) -> str | None:
+    """``text`` as PostgreSQL takes an address; None if it is none (a Unix socket has none)."""
+    try:
+        # A zone ("%eth0") says which of our own interfaces it was: nothing about the client.
+        ip = ipaddress.ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return str(ip)

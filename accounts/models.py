@@ -26,6 +26,10 @@ class UserManager(DjangoUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(username=names.fold(username or ""))
 
+    def with_email(self, email: str) -> "User | None":
+        """Whose address this is; the first who gave it, should others claim it too."""
+        return self.filter(email__iexact=email).order_by("date_joined", "pk").first()
+
 
 class User(AbstractUser):
     """A person or a robot that signs in. The user name is a namespace, for good."""
