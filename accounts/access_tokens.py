@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, mails
 from accounts.models import AccessToken, User
 
 PREFIX = "gtp_"
@@ -69,6 +69,7 @@ def create(
         user=user, name=name, scope=scope, digest=digest_of(secret), expires_at=expires_at
     )
     audit.record(request, "access_token.created", name, user=user, scope=str(scope), id=token.pk)
+    mails.tell_of_access_token(token, request)
     return token, secret
 
 

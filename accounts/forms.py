@@ -1,6 +1,273 @@
+"""What people fill in: allauth's forms in our words, and our own."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from allauth.account import forms as allauth_forms
+from allauth.account.internal.flows.manage_email import sync_user_email_address
+from allauth.account.models import EmailAddress
 from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit, names
+from accounts.models import AccessToken, Namespace, User
+
+PASSWORD_HELP = _("At least 8 characters; not only digits, and none of the common ones.")
+NAME_HELP = _(
+    "2 to 39 of a to z, 0 to 9, “-” and “_”. It is the first part of your images’ names, "
+    "and stays yours for good."
+)
 
 
-class SignupForm(forms.Form):
-    def signup(self, request, user):
-        pass
+def old_docker_hint(username: str) -> str:
+    """What the owner of a name should know that old clients refuse; empty if they take it."""
+    if names.is_usable_by_old_docker(username):
+        return ""
+    return gettext(
+        "Docker 1.4 and older can't push to “%(name)s”: they want 4 to 30 of a to z, 0 to 9 "
+        "and “_”. Every later client can."
+    ) % {"name": username}
+
+
+# --- Signing up and in ----------------------------------------------------------------------
+
+
+class UsernameField(forms.CharField):
+    """Of any length: names.py says what is wrong, and better than a validator."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", _("User name"))
+        kwargs.setdefault("help_text", NAME_HELP)
+        attributes = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        super().__init__(widget=forms.TextInput(attrs=attributes), **kwargs)
+
+
+class LoginForm(allauth_forms.LoginForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("User name or e-mail address")
+        self.fields["login"].widget.attrs |= {"autocapitalize": "none", "autocomplete": "username"}
+        self.fields["password"].help_text = ""  # the page has its own link
+        _without_placeholders(self)
+
+
+class SignupForm(allauth_forms.SignupForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"] = UsernameField()
+        self.fields["email"].label = _("E-mail address")
+        if not self.fields["email"].required:
+            self.fields["email"].help_text = _("Optional. Nobody else sees it.")
+        else:
+            self.fields["email"].help_text = _(
+                "Confirmed before your first push. Nobody else sees it."
+            )
+        self.fields["password1"].help_text = PASSWORD_HELP
+        self.order_fields(["username", "email", "password1"])
+        _without_placeholders(self)
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        try:
+            with transaction.atomic():
+                user, response = super().try_save(request)
+            return user, response
+        except IntegrityError:
+            name = self.cleaned_data["username"]
+            if Namespace.is_free(name):
+                raise
+            # Somebody took it while this form was checked.
+            messages.error(request, gettext("“%(name)s” was taken a moment ago.") % {"name": name})
+            return None, HttpResponseRedirect(reverse("account_signup"))
+
+    def signup(self, request: HttpRequest, user: User) -> None:
+        """What allauth calls once the user is saved."""
+        if settings.SENDS_MAIL:
+            user.must_confirm_email = True
+            user.save(update_fields=["must_confirm_email"])
+        audit.record(request, "user.signed_up", user.username, user=user)
+        hint = old_docker_hint(user.username)
+        if hint:
+            messages.info(request, hint)
+
+
+class FirstStaffForm(forms.Form):
+    username = UsernameField()
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        help_text=PASSWORD_HELP,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean_username(self) -> str:
+        name = names.fold(self.cleaned_data["username"])
+        Namespace.check_free_for(name)
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        password = data.get("password")
+        if password:
+            person = User(username=data.get("username", ""), email=data.get("email", ""))
+            try:
+                validate_password(password, person)
+            except ValidationError as error:
+                self.add_error("password", error)
+        return data
+
+
+# --- The account ----------------------------------------------------------------------------
+
+
+class ResetPasswordForm(allauth_forms.ResetPasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _("E-mail address")
+        _without_placeholders(self)
+
+    def clean(self) -> dict[str, Any]:
+        if not settings.SENDS_MAIL:
+            raise ValidationError(_("This index sends no mail: its staff can make a link for you."))
+        return super().clean() or {}
+
+
+class _NewPassword:
+    """Once is enough: the field can be shown, and a mistyped password can be reset."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields.pop("password2", None)
+        self.fields["password1"].label = _("New password")
+        self.fields["password1"].help_text = PASSWORD_HELP
+        if "oldpassword" in self.fields:
+            self.fields["oldpassword"].label = _("Current password")
+            self.fields["oldpassword"].help_text = ""
+        _without_placeholders(self)
+
+
+class ChangePasswordForm(_NewPassword, allauth_forms.ChangePasswordForm):
+    pass
+
+
+class SetPasswordForm(_NewPassword, allauth_forms.SetPasswordForm):
+    pass
+
+
+class ResetPasswordKeyForm(_NewPassword, allauth_forms.ResetPasswordKeyForm):
+    pass
+
+
+class ChangeEmailForm(allauth_forms.AddEmailForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _("New e-mail address")
+        _without_placeholders(self)
+
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """The new address counts once it is confirmed; without mail, at once."""
+        if settings.SENDS_MAIL:
+            return super().save(request)
+        with transaction.atomic():
+            old = self.user.email
+            EmailAddress.objects.filter(user=self.user).delete()
+            User.objects.filter(pk=self.user.pk).update(email=self.cleaned_data["email"])
+            self.user.refresh_from_db(fields=["email"])
+            address = sync_user_email_address(self.user)
+            audit.record(
+                request, "email.changed", self.user.username, email=self.user.email, old=old
+            )
+        return address
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ["name", "bio"]
+        widgets = {"bio": forms.Textarea(attrs={"rows": 3})}
+        help_texts = {
+            "name": _("Shown beside your user name. May stay empty."),
+            "bio": _("A sentence or two, shown on your page."),
+        }
+
+
+class FirstPushesForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ["first_pushes_are_private"]
+
+
+class AccessTokenForm(forms.Form):
+    CUSTOM, NEVER = "custom", "never"
+    LONGEST = timedelta(days=3652)  # a typing error in the year is told, not stored
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=80,
+        help_text=_("Where it is used, such as “laptop” or “build server”."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(
+        label=_("Scope"),
+        choices=AccessToken.Scope.choices,
+        initial=AccessToken.Scope.WRITE,
+        widget=forms.RadioSelect,
+    )
+    expiry = forms.ChoiceField(
+        label=_("Expires"),
+        choices=[
+            ("30", _("in 30 days")),
+            ("90", _("in 90 days")),
+            ("365", _("in a year")),
+            (CUSTOM, _("on the day below")),
+            (NEVER, _("never")),
+        ],
+        initial="90",
+    )
+    last_day = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        help_text=_("Only with “on the day below”."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("expiry") == self.CUSTOM and "last_day" in data:
+            last_day = data["last_day"]
+            if last_day is None:
+                self.add_error("last_day", _("Give the last day on which the token works."))
+            elif last_day < timezone.localdate():
+                self.add_error("last_day", _("This day has gone: give today or a later one."))
+            elif last_day > timezone.localdate() + self.LONGEST:
+                self.add_error("last_day", _("Give a day in the next ten years, or “never”."))
+        return data
+
+    def expires_at(self) -> datetime | None:
+        """When the token stops; None is never. A chosen day is good to its end."""
+        expiry = self.cleaned_data["expiry"]
+        if expiry == self.NEVER:
+            return None
+        if expiry == self.CUSTOM:
+            return timezone.make_aware(datetime.combine(self.cleaned_data["last_day"], time.max))
+        return timezone.now() + timedelta(days=int(expiry))
+
+
+def _without_placeholders(form: Any) -> None:
+    """allauth repeats each label in its field, where it goes away as one types."""
+    for field in form.fields.values():
+        field.widget.attrs.pop("placeholder", None)

@@ -1,4 +1,26 @@
-from django.urls import URLPattern
+"""Pages beside allauth's, which lie under /account/ too."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from accounts import staff_views, views
 
 app_name = "accounts"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("account/", views.account, name="account"),
+    path("account", RedirectView.as_view(pattern_name="accounts:account")),
+    path("account/sessions/<int:pk>/end", views.end_session, name="end_session"),
+    path("account/tokens", views.tokens, name="tokens"),
+    path("account/tokens/new", views.new_token, name="new_token"),
+    path("account/tokens/created", views.created_token, name="created_token"),
+    path("account/tokens/<int:pk>/revoke", views.revoke_token, name="revoke_token"),
+    path("account/first-staff/<str:secret>", views.first_staff_account, name="first_staff"),
+    path("staff/accounts", staff_views.accounts, name="staff_accounts"),
+    path("staff/accounts/<str:name>", staff_views.account, name="staff_account"),
+    path("staff/accounts/<str:name>/reset-link", staff_views.make_reset_link, name="reset_link"),
+    path("staff/accounts/<str:name>/deactivate", staff_views.deactivate, name="deactivate"),
+    path("staff/accounts/<str:name>/activate", staff_views.activate, name="activate"),
+    path("staff/accounts/<str:name>/make-staff", staff_views.make_staff, name="make_staff"),
+    path("staff/accounts/<str:name>/remove-staff", staff_views.remove_staff, name="remove_staff"),
+    path("staff/accounts/<str:name>/confirm", staff_views.confirm_email, name="confirm_email"),
+]
