@@ -1,24 +1,26 @@
 """Home, health and error pages."""
 
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+
+from portal import readiness
 
 
 def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html")
 
 
+@never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
     """Django answers. Touches nothing else: it is also the empty view of the bench."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+@never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    executor = MigrationExecutor(connection)
-    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return JsonResponse({"migrations": not waiting}, status=503 if waiting else 200)
+    checks = readiness.checks()
+    return JsonResponse(checks, status=200 if all(checks.values()) else 503)
 
 
 def robots(request: HttpRequest) -> HttpResponse:
