@@ -5,11 +5,12 @@ docs/settings.md. A value that can't be right stops the start with ``BadSetting`
 """
 
 import hashlib
+import ipaddress
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # A Unix socket's address may have 107 bytes (unix(7), sun_path); the longest name that we put
 # into the directory is PostgreSQL's lock file, ".s.PGSQL.5432.lock".
 MAX_SOCKET_DIR_LENGTH = 107 - len("/.s.PGSQL.5432.lock")
+
+# As it goes into links, headers and configurations: the letters of a host, and no others.
+HTTP_ADDRESS = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 
 env = environ.Env()
 
@@ -69,13 +73,36 @@ def read_list(name: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
+def read_networks(name: str) -> list[str]:
+    """IP addresses and networks, each as a network."""
+    try:
+        return [str(ipaddress.ip_network(part, strict=False)) for part in read_list(name)]
+    except ValueError as error:
+        raise BadSetting(f"{name}: {error}. Give addresses and networks: 10.0.0.0/8.") from error
+
+
+def read_host_and_port(name: str) -> tuple[str, int] | None:
+    """``host:port``; None if it isn't set."""
+    value: str = env.str(name, default="")
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise BadSetting(f"{name}={value!r} is not HOST:PORT: give it like 10.0.0.5:8081.")
+    return host, int(port)
+
+
 def read_site_url(port: int) -> str:
     """Where people and clients reach the index: scheme and host, no path."""
-    value = (env.str("SITE_URL", default="") or f"http://localhost:{port}").rstrip("/")
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
+    return read_http_address("SITE_URL") or f"http://localhost:{port}"
+
+
+def read_http_address(name: str) -> str:
+    """Scheme, host and perhaps a port, without a path; empty if it isn't set."""
+    value = env.str(name, default="").lower().rstrip("/")
+    if value and not HTTP_ADDRESS.fullmatch(value):
         raise BadSetting(
-            f"SITE_URL={value!r} is not an address: give it like https://hub.example.com, "
+            f"{name}={value!r} is not an address: give it like https://hub.example.com, "
             "without a path."
         )
     return value
@@ -102,7 +129,12 @@ def socket_dir(var_dir: Path, name: str) -> Path:
 
 def private_dir(path: Path, *, mode: int = 0o700) -> Path:
     """Make ``path`` ours, with ``mode``. Raises BadSetting if it belongs to somebody else."""
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting(
+            f"{path} can't be made ({error.strerror}): set VAR_DIR to a folder that you may write."
+        ) from error
     status = path.lstat()
     if status.st_uid not in {os.geteuid(), 0} or path.is_symlink():
         raise BadSetting(f"{path} belongs to somebody else: remove it, or set another VAR_DIR.")

@@ -66,15 +66,16 @@ def binary(name: str) -> str:
 def server_command(var_dir: Path, *, is_durable: bool = True) -> list[str]:
     """What runs the server in the foreground; it ends up as ``postgres -D …`` itself.
 
-    Not durable is for tests alone: faster, a crash of the machine loses everything, and the
-    server stops when who started it dies.
+    It stops by itself when who started it dies. Not durable is for tests alone: faster, and a
+    crash of the machine loses everything.
     """
     options = {**SERVER_OPTIONS, "unix_socket_directories": str(socket_directory(var_dir))}
     if not is_durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     command = [binary("postgres"), "-D", str(data_directory(var_dir)), *arguments]
-    until_parent_dies = [] if is_durable else ["setpriv", "--pdeathsig=QUIT"]
+    # INT is "fast shutdown", QUIT a crash on purpose.
+    until_parent_dies = ["setpriv", f"--pdeathsig={'INT' if is_durable else 'QUIT'}"]
     return [*_as_system_user(var_dir), *until_parent_dies, *command]
 
 

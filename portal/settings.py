@@ -17,7 +17,7 @@ PORT = reader.read_port("PORT", 8080)
 SITE_URL = reader.read_site_url(PORT)
 SITE_HOST = urlsplit(SITE_URL).netloc  # as people type it: also the name of our token service
 REGISTRATION = reader.read_choice("REGISTRATION", ["open", "closed"])
-TRUSTED_PROXIES = reader.read_list("TRUSTED_PROXIES")
+TRUSTED_PROXIES = reader.read_networks("TRUSTED_PROXIES")
 PORTAL_WORKERS = reader.read_positive("PORTAL_WORKERS", 2)
 DEBUG = reader.read_bool("DEBUG", default=False)
 
@@ -31,7 +31,10 @@ PORTAL_SOCKET = RUN_DIR / "portal.sock"
 REGISTRY_SOCKET = RUN_DIR / "registry.sock"
 
 # Where the portal reaches Distribution. Empty: the embedded one, at REGISTRY_SOCKET.
-REGISTRY_URL = reader.env.str("REGISTRY_URL", default="").rstrip("/")
+REGISTRY_URL = reader.read_http_address("REGISTRY_URL")
+REGISTRY_BIN = reader.env.str("REGISTRY_BIN", default="")  # empty: found or fetched at the start
+# Where the front door takes the registry's notifications. Empty: loopback, a free port.
+REGISTRY_HOOK_ADDRESS = reader.read_host_and_port("REGISTRY_HOOK_ADDRESS")
 REGISTRY_TOKEN_ISSUER = "gantry"
 REGISTRY_HOOK_SECRET = reader.env.str(
     "REGISTRY_HOOK_SECRET", default=""
@@ -210,6 +213,11 @@ STORAGES = {
     "staticfiles": {"BACKEND": "portal.static_files.StaticFilesStorage"},
 }
 IS_HTTPS = SITE_URL.startswith("https://")
+# On the port of https the front door gets certificates by itself. On any other, something in
+# front of it speaks TLS.
+FRONT_DOOR_SPEAKS_TLS = IS_HTTPS and PORT == 443
+# Where /readyz looks whether the front door answers.
+FRONT_DOOR_URL = SITE_URL if FRONT_DOOR_SPEAKS_TLS else f"http://127.0.0.1:{PORT}"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

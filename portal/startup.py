@@ -1,0 +1,290 @@
+"""What `make up` does before supervisord takes over: each step is said in a line.
+
+Everything that may fail fails here, with a sentence that says what to do, and not in a process
+that supervisord would start again for ever.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts import first_staff
+from portal import postgres, registry_binary
+from portal.console import say
+from portal.env import BadSetting, private_dir
+from repositories import registry_config, registry_tokens
+
+# Each process of an index carries this variable with its VAR_DIR: so leftovers are found.
+MARK = "GANTRY_INDEX"
+# supervisord closes what it inherits from 5 on, and its children from 3 on (supervisor 4.3,
+# options.py, cleanup_fds; process.py, _prepare_child_fds): the lock is held by it alone.
+LOCK_DESCRIPTOR = 3
+LEFTOVERS_END_WITHIN_SECONDS = 6
+OLDEST_POSTGRESQL = 15
+# Static files of packages that no page uses: compressing them takes half a minute.
+UNUSED_STATIC_FILES = [
+    "bootstrap-icons",  # pages have them inline: {% icon %}
+    "*.rtl.*",
+    "bootstrap-grid.*",
+    "bootstrap-reboot.*",
+    "bootstrap-utilities.*",
+    "bootstrap.esm.*",
+]
+
+
+class CannotStart(Exception):
+    """The index can't be started; the message says why, and what to do."""
+
+
+def run() -> None:
+    """Prepare everything, then become supervisord. Raises CannotStart."""
+    try:
+        say(f"{settings.SITE_URL}, data in {settings.VAR_DIR}")
+        lock = take_lock(settings.VAR_DIR)
+        end_leftovers(settings.VAR_DIR)
+        check_port_is_free(settings.PORT)
+        private_dir(settings.RUN_DIR)
+        program = find_registry()
+        collect_static()
+        with database():
+            prepare_database()
+            write_private(settings.RUN_DIR / "welcome.txt", welcome())
+        environment = environment_of_processes(program)
+    except (BadSetting, postgres.PostgresFailed, registry_binary.NoRegistry) as error:
+        raise CannotStart(str(error)) from error
+    except OSError as error:
+        raise CannotStart(
+            f"{error}. Is {settings.VAR_DIR} writable, and the disk not full?"
+        ) from error
+    say("starting portal, worker, registry, front door and database")
+    os.dup2(lock, LOCK_DESCRIPTOR, inheritable=True)
+    os.chdir(settings.BASE_DIR)
+    supervisord = str(Path(sys.executable).parent / "supervisord")
+    arguments = [supervisord, "-n", "-c", str(settings.BASE_DIR / "supervisord.conf")]
+    os.execve(supervisord, arguments, os.environ | environment)  # noqa: S606 (our own)
+
+
+def take_lock(var_dir: Path) -> int:
+    """A descriptor that holds VAR_DIR for one index, until its process ends."""
+    private_dir(var_dir, mode=0o711)
+    descriptor = os.open(var_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CannotStart(
+            f"another index runs on {var_dir} already: stop it, or set another VAR_DIR and PORT."
+        ) from error
+    return descriptor
+
+
+def end_leftovers(var_dir: Path) -> None:
+    """End what a killed `make up` of the same VAR_DIR has left running."""
+    deadline = time.monotonic() + LEFTOVERS_END_WITHIN_SECONDS
+    told: set[int] = set()
+    while leftovers := set(_leftovers(var_dir)):
+        if not told:
+            say("ending what an earlier run has left behind")
+        is_late = time.monotonic() > deadline
+        for pid in leftovers if is_late else leftovers - told:
+            _signal(pid, signal.SIGKILL if is_late else signal.SIGTERM)
+        if (pid := postgres.running_pid(var_dir)) and pid in leftovers - told:
+            _signal(pid, signal.SIGINT)
+        told |= leftovers
+        time.sleep(0.05)
+
+
+def _leftovers(var_dir: Path) -> Iterator[int]:
+    mark = os.fsencode(f"{MARK}={var_dir}")
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal() or int(folder.name) == os.getpid():
+            continue
+        try:
+            if mark in (folder / "environ").read_bytes().split(b"\0"):
+                yield int(folder.name)
+        except OSError:
+            continue  # it has ended, or is somebody else's
+    if pid := postgres.running_pid(var_dir):
+        yield pid  # PostgreSQL writes its state where its environment was
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def check_port_is_free(port: int) -> None:
+    for family, address in [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]:  # noqa: S104
+        try:
+            with socket.socket(family) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                listener.bind((address, port))
+                listener.listen()
+        except PermissionError as error:
+            raise CannotStart(
+                f"PORT={port} is for root alone: set a PORT from 1024 on, or start as root."
+            ) from error
+        except OSError as error:
+            if family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
+                continue  # a machine without IPv6
+            raise CannotStart(
+                f"PORT={port} is used by another program: stop that, or set another PORT."
+            ) from error
+
+
+def find_registry() -> Path | None:
+    """The registry's program; None if REGISTRY_URL says that one runs elsewhere."""
+    if settings.REGISTRY_URL:
+        return None
+    program = registry_binary.find_or_fetch(settings.VAR_DIR, settings.REGISTRY_BIN)
+    say(f"registry: {program}")
+    return program
+
+
+def collect_static() -> None:
+    """Copy, name and compress static files, unless nothing has changed since the last time."""
+    fingerprint = _static_fingerprint()
+    stamp = settings.VAR_DIR / "static.stamp"
+    if stamp.exists() and stamp.read_text() == fingerprint:
+        return
+    say("static files")
+    patterns = UNUSED_STATIC_FILES
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=patterns)
+    stamp.write_text(fingerprint)
+
+
+def _static_fingerprint() -> str:
+    digest = hashlib.sha256(repr([settings.STATIC_ROOT, UNUSED_STATIC_FILES]).encode())
+    for finder in get_finders():
+        for path, storage in finder.list(UNUSED_STATIC_FILES):
+            status = os.stat(storage.path(path))
+            digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+@contextmanager
+def database() -> Iterator[None]:
+    """The database answers meanwhile: the embedded one is started for a moment."""
+    if settings.DATABASE_URL:
+        yield
+        return
+    say("database")
+    server = postgres.start(settings.VAR_DIR)
+    try:
+        yield
+    finally:
+        connection.close()
+        postgres.stop(server)
+
+
+def prepare_database() -> None:
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        raise CannotStart(f"the database of DATABASE_URL doesn't answer: {error}") from error
+    version = connection.pg_version // 10000  # type: ignore[attr-defined]
+    if version < OLDEST_POSTGRESQL:
+        raise CannotStart(
+            f"PostgreSQL {version} is too old: DATABASE_URL must name one of version "
+            f"{OLDEST_POSTGRESQL} or newer."
+        )
+    executor = MigrationExecutor(connection)
+    if waiting := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        say(f"migrations: {len(waiting)}")
+        call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+
+
+def welcome() -> str:
+    """What people need to know, and the three next steps."""
+    site = settings.SITE_URL
+    host = settings.SITE_HOST
+    if link := first_staff.link():
+        first = f"Make the first staff account (the link works once):\n       {link}"
+    elif settings.REGISTRATION == "open":
+        first = f"Sign up, or log in:  {site}/account/signup/"
+    else:
+        first = f"Log in:  {site}/account/login/"
+    return f"""
+  Gantry runs at {site}
+
+    1. {first}
+    2. Make an access token at {site}/account/tokens, and log in with it:
+       docker login {host}
+    3. Push an image into your namespace:
+       docker tag IMAGE {host}/YOUR-NAME/IMAGE && docker push {host}/YOUR-NAME/IMAGE
+"""
+
+
+def environment_of_processes(registry_program: Path | None) -> dict[str, str]:
+    """What supervisord.conf, the Caddyfile and the processes find in their environment.
+
+    Writes the registry's configuration on the way, since both name the port of its hook.
+    """
+    registry_config.choose_hook_port()
+    hook_host, hook_port = registry_config.hook_address()
+    if registry_program is not None:
+        version = registry_binary.version_of(registry_program)
+        registry = registry_config.settings_of(version)
+        registry.storage.mkdir(exist_ok=True, mode=0o700)
+        write_private(settings.RUN_DIR / "registry.yml", registry_config.render(registry))
+    else:
+        registry_tokens.bundle_path()
+    scheme, _, host = settings.SITE_URL.partition("://")
+    speaks_tls = settings.FRONT_DOOR_SPEAKS_TLS
+    has_postgres = not settings.DATABASE_URL
+    variables = {
+        "BIN": str(Path(sys.executable).parent),
+        "RUN_DIR": str(settings.RUN_DIR),
+        "PORTAL_SOCKET": str(settings.PORTAL_SOCKET),
+        "PORTAL_WORKERS": str(settings.PORTAL_WORKERS),
+        "HAS_POSTGRES": str(has_postgres).lower(),
+        "POSTGRES": shlex.join(
+            postgres.server_command(settings.VAR_DIR) if has_postgres else ["false"]
+        ),
+        "HAS_REGISTRY": str(registry_program is not None).lower(),
+        "REGISTRY_BIN": str(registry_program or "false"),
+        "REGISTRY_UPSTREAM": settings.REGISTRY_URL or f"unix/{settings.REGISTRY_SOCKET}",
+        "FRONT_DOOR": settings.SITE_URL if speaks_tls else f"http://:{settings.PORT}",
+        "FRONT_DOOR_URL": settings.FRONT_DOOR_URL,
+        # Port 80 stays closed: certificates are proved on 443 (TLS-ALPN).
+        "AUTO_HTTPS": "disable_redirects" if speaks_tls else "off",
+        "CADDY_DIR": str(settings.VAR_DIR / "caddy"),
+        "TRUSTED_PROXIES": " ".join(settings.TRUSTED_PROXIES),
+        "SITE_SCHEME": scheme,
+        "SITE_HOST": host,
+        "HOOK_HOST": hook_host,
+        "HOOK_PORT": str(hook_port),
+    }
+    return {
+        MARK: str(settings.VAR_DIR),
+        "PYTHONPATH": str(settings.BASE_DIR),
+        "PYTHONUNBUFFERED": "1",
+        "OTEL_TRACES_EXPORTER": "none",  # Distribution 3 would send traces to localhost
+        **{f"GANTRY_{name}": value for name, value in variables.items()},
+    }
+
+
+def write_private(path: Path, content: str) -> None:
+    """Write a file that holds secrets, whole or not at all."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    part.rename(path)
