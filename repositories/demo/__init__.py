@@ -1,0 +1,1 @@
+"""A believable index to look at: `manage.py demo`."""
