@@ -4,14 +4,17 @@ The path is hot: every pull and push passes it. An access token costs one query.
 hashed once, then remembered for minutes as a keyed digest, and costs one query, too. No session.
 """
 
+import base64
 import re
 from datetime import timedelta
+from typing import TypedDict
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import access_tokens, limits, names
+from accounts import access_tokens, audit, limits, names
 from accounts.digests import keyed_digest
 from accounts.models import AccessToken, RememberedPassword, User
 from accounts.principals import Principal
@@ -24,6 +27,38 @@ MAX_NAME_LENGTH = 320  # of an e-mail address, RFC 3696
 
 class BadCredentials(Exception):
     """Wrong, expired, revoked or blocked; the message says what to do, for clients to print."""
+
+
+class Origin(TypedDict):
+    """From where a secret is shown, and by which client."""
+
+    address: str | None
+    client: str
+
+
+def origin(request: HttpRequest) -> Origin:
+    return {
+        "address": getattr(request, "client_address", None),
+        "client": audit.client_of(request),
+    }
+
+
+def from_basic(authorization: str) -> tuple[str, str]:
+    """User name and secret of an ``Authorization: Basic`` header; both empty without a header.
+
+    Raises BadCredentials for what is none: who shows something wrong isn't nobody.
+    """
+    if not authorization:
+        return "", ""
+    scheme, _space, encoded = authorization.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise BadCredentials("log in with a user name and a password or access token (Basic)")
+        decoded = base64.b64decode(encoded.strip(), validate=True).decode()
+        username, secret = decoded.split(":", 1)
+    except ValueError as error:
+        raise BadCredentials("the Authorization header isn't well-formed Basic") from error
+    return username, secret
 
 
 def authenticate(username: str, secret: str, *, address: str | None, client: str) -> Principal:

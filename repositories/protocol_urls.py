@@ -1,5 +1,9 @@
 """What clients and the registry call. No redirects here: a redirected POST would become a GET."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from repositories import token_endpoint
+
+urlpatterns = [
+    path("token", token_endpoint.token),
+]
