@@ -19,6 +19,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import load_pem_x509_certificates
+from django.core.management import CommandError, call_command
 
 from accounts import access_tokens
 from accounts.principals import NOBODY, Principal
@@ -341,15 +342,40 @@ def test_the_registry_keeps_to_what_was_granted(registry):
     assert ask(registry, catalog, "GET", "/v2/_catalog") == 200
 
 
-def test_no_pull_fails_while_keys_rotate(tmp_path):
+def test_no_pull_fails_while_keys_rotate(tmp_path, settings, capsys):
     with running_registry(tmp_path) as registry:
+        settings.REGISTRY_URL = str(registry.base_url).rstrip("/")
         old = registry_tokens.own_token([PULL])
-        registry_tokens.rotate()
+        call_command("rotate_registry_keys")
         # The registry hasn't read the new file, and needs not.
         new = registry_tokens.own_token([PULL])
         assert old.split(".")[0] != new.split(".")[0]
         assert ask(registry, old) == ask(registry, new) == 200
-        assert ask(registry, registry_tokens.next_key_token()) == 401, "not yet"
+
+        assert "restart" in capsys.readouterr().out
+        with pytest.raises(CommandError, match="doesn't know the next key"):
+            call_command("rotate_registry_keys")
+        assert registry_tokens.own_token([]).split(".")[0] == new.split(".")[0]
+
     with running_registry(tmp_path) as registry:
+        settings.REGISTRY_URL = str(registry.base_url).rstrip("/")
         assert ask(registry, old) == ask(registry, new) == 200
-        assert ask(registry, registry_tokens.next_key_token()) == 200
+        call_command("rotate_registry_keys")
+        assert ask(registry, registry_tokens.own_token([PULL])) == 200
+
+
+def test_keys_rotate_while_the_embedded_registry_is_stopped(settings, tmp_path, capsys):
+    settings.REGISTRY_URL, settings.REGISTRY_SOCKET = "", tmp_path / "registry.sock"
+    before = registry_tokens.own_token([])
+    call_command("rotate_registry_keys")
+    assert registry_tokens.own_token([]).split(".")[0] != before.split(".")[0]
+    assert "supervisorctl" in capsys.readouterr().out
+
+
+def test_keys_do_not_rotate_while_a_registry_elsewhere_does_not_answer(settings, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        settings.REGISTRY_URL = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(CommandError, match="--force"):
+        call_command("rotate_registry_keys")
+    call_command("rotate_registry_keys", "--force")
+    assert len(registry_tokens._key_ring().keys) == 3
