@@ -2,8 +2,11 @@
 
 from django.urls import path
 
-from repositories import token_endpoint
+from repositories import token_endpoint, v1
 
 urlpatterns = [
     path("token", token_endpoint.token),
+    path("v1/_ping", v1.ping),
+    path("v1/search", v1.search_page),
+    path("v1/search/", v1.search_page),
 ]
