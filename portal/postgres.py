@@ -32,8 +32,9 @@ SERVER_OPTIONS = {
     "listen_addresses": "",
     "max_connections": "100",
     "shared_buffers": "64MB",
-    "log_min_messages": "warning",
-    "log_checkpoints": "off",
+    # Refused rows are told where they were sent; the console shows what stops the server.
+    "log_min_messages": "fatal",
+    "log_line_prefix": "",
 }
 
 CAP_DAC_READ_SEARCH = 2

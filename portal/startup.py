@@ -44,6 +44,7 @@ UNUSED_STATIC_FILES = [
     "bootstrap-reboot.*",
     "bootstrap-utilities.*",
     "bootstrap.esm.*",
+    "rest_framework",  # the API speaks JSON alone
 ]
 
 
@@ -170,7 +171,7 @@ def collect_static() -> None:
 
 
 def _static_fingerprint() -> str:
-    digest = hashlib.sha256(repr([settings.STATIC_ROOT, UNUSED_STATIC_FILES]).encode())
+    digest = hashlib.sha256(repr(UNUSED_STATIC_FILES).encode())
     for finder in get_finders():
         for path, storage in finder.list(UNUSED_STATIC_FILES):
             status = os.stat(storage.path(path))
@@ -265,6 +266,7 @@ def environment_of_processes(registry_program: Path | None) -> dict[str, str]:
         "FRONT_DOOR_URL": settings.FRONT_DOOR_URL,
         # Port 80 stays closed: certificates are proved on 443 (TLS-ALPN).
         "AUTO_HTTPS": "disable_redirects" if speaks_tls else "off",
+        "PROTOCOLS": "h1 h2" if speaks_tls else "h1",
         "CADDY_DIR": str(settings.VAR_DIR / "caddy"),
         "TRUSTED_PROXIES": " ".join(settings.TRUSTED_PROXIES),
         "SITE_SCHEME": scheme,

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.core.cache import cache
 
 from portal import postgres
+from tests import tools
+from tests.stack import Stack, new_folder
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,6 +24,31 @@ def pytest_configure(config: pytest.Config) -> None:
     if not os.environ.get("DATABASE_URL"):
         server = postgres.start(settings.VAR_DIR, is_durable=False)
         config.add_cleanup(lambda: postgres.stop(server))
+
+
+def pytest_report_header() -> list[str]:
+    return tools.what_will_not_run()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        names = {*getattr(item, "fixturenames", []), *(mark.name for mark in item.iter_markers())}
+        if "clients" in names or "browser" in names:
+            # One whole index is enough for this machine: its tests stay in one process.
+            item.add_marker(pytest.mark.xdist_group("index"))
+        if reason := tools.why_not(names):
+            if tools.is_ci():
+                raise pytest.UsageError(f"CI=true, so nothing may be skipped: {reason}")
+            item.add_marker(pytest.mark.skip(reason))
+
+
+@pytest.fixture(scope="session")
+def index() -> Iterator[Stack]:
+    """A whole index with all its processes, shared by all tests that ask for it."""
+    folder = new_folder()
+    with Stack(folder) as stack:
+        yield stack
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(autouse=True)
