@@ -77,7 +77,7 @@ def search(principal: Principal, text: str, *, page: int = 1, page_size: int = 2
 
 
 def _found(principal: Principal, query: Query) -> RepositoryQuerySet:
-    repositories = _listed(principal).select_related("namespace")
+    repositories = listed_repositories(principal).select_related("namespace")
     if query.namespace and not query.name:
         return repositories.filter(namespace__name=query.namespace).by_popularity()
     if not query.words:
@@ -95,7 +95,7 @@ def _found(principal: Principal, query: Query) -> RepositoryQuerySet:
     )
 
 
-def _listed(principal: Principal) -> RepositoryQuerySet:
+def listed_repositories(principal: Principal) -> RepositoryQuerySet:
     """What ``principal`` may see in a list: nobody looks for a stranger's empty repository."""
     listed = Q(pushed_at__isnull=False)
     if principal.user is not None:
