@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from allauth.account import forms as allauth_forms
-from allauth.account.internal.flows.manage_email import sync_user_email_address
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress
 from django import forms
 from django.conf import settings
@@ -180,17 +180,21 @@ class ChangeEmailForm(allauth_forms.AddEmailForm):
 
     def save(self, request: HttpRequest) -> EmailAddress:
         """The new address counts once it is confirmed; without mail, at once."""
-        if settings.SENDS_MAIL:
-            return super().save(request)
+        email = self.cleaned_data["email"]
         with transaction.atomic():
-            old = self.user.email
-            EmailAddress.objects.filter(user=self.user).delete()
-            User.objects.filter(pk=self.user.pk).update(email=self.cleaned_data["email"])
-            self.user.refresh_from_db(fields=["email"])
-            address = sync_user_email_address(self.user)
-            audit.record(
-                request, "email.changed", self.user.username, email=self.user.email, old=old
-            )
+            addresses = EmailAddress.objects.filter(user=self.user)
+            if settings.SENDS_MAIL:
+                # The one in use stays, confirmed or not: allauth's own form would drop it.
+                addresses.filter(verified=False).exclude(email=self.user.email).delete()
+                address = EmailAddress.objects.create(user=self.user, email=email)
+            else:
+                old, self.user.email = self.user.email, email
+                addresses.delete()
+                address = EmailAddress.objects.create(user=self.user, email=email, primary=True)
+                self.user.save(update_fields=["email"])
+                audit.record(request, "email.changed", self.user.username, email=email, old=old)
+        if settings.SENDS_MAIL:
+            send_verification_email_to_address(request, address)
         return address
 
 

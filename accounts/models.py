@@ -17,12 +17,6 @@ from accounts import names
 
 
 class UserManager(DjangoUserManager["User"]):
-    """Names are folded on the way in, so that Alice and alice are one."""
-
-    @classmethod
-    def normalize_username(cls, username: str) -> str:
-        return names.fold(username)
-
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(username=names.fold(username or ""))
 
@@ -68,6 +62,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.username
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """What create_user() stores: folded, so that Alice and alice are one."""
+        return names.fold(username)
 
     def clean(self) -> None:
         super().clean()
