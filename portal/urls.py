@@ -13,6 +13,7 @@ urlpatterns = [
     path("favicon.ico", views.favicon),
     path("i18n/", include("django.conf.urls.i18n")),
     path("account/", include("allauth.urls")),
+    path("staff", views.staff, name="staff"),
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
     path("", include("repositories.urls")),

@@ -21,7 +21,8 @@ _NAME = re.compile(COMPONENT)
 _TAG = re.compile(TAG)
 _DIGEST = re.compile(DIGEST)
 # The tags that clients keep attachments under: OCI's referrers tag schema, and cosign's.
-_ATTACHMENT_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.(sig|att|sbom))?")
+ATTACHMENT_TAG_PATTERN = r"^sha256-[0-9a-f]{64}(\.(sig|att|sbom))?$"
+_ATTACHMENT_TAG = re.compile(ATTACHMENT_TAG_PATTERN)
 
 
 def split_path(path: str) -> tuple[str | None, str] | None:

@@ -2,17 +2,23 @@
 
 from django.urls import path
 
-from portal.views import home as _todo
+from repositories import settings_views, views
 
 app_name = "repositories"
 urlpatterns = [
-    path("search", _todo, name="search"),
-    path("repositories/new", _todo, name="new"),
-    path("u/<str:name>", _todo, name="namespace"),
-    path("_/<str:name>", _todo, name="top_level_repository"),
-    path("_/<str:name>/tags", _todo, name="top_level_tags"),
-    path("_/<str:name>/settings", _todo, name="top_level_settings"),
-    path("r/<str:namespace>/<str:name>", _todo, name="repository"),
-    path("r/<str:namespace>/<str:name>/tags", _todo, name="tags"),
-    path("r/<str:namespace>/<str:name>/settings", _todo, name="settings"),
+    path("search", views.search_results, name="search"),
+    path("repositories/new", settings_views.new_repository, name="new"),
+    path("u/<str:name>", views.namespace, name="namespace"),
+    path("u/<str:name>/picture.svg", views.picture, name="picture"),
+    path("_/<str:name>", views.repository, name="top_level_repository"),
+    path("_/<str:name>/tags", views.tags, name="top_level_tags"),
+    path("_/<str:name>/settings", settings_views.repository_settings, name="top_level_settings"),
+    path("r/<str:namespace>/<str:name>", views.repository, name="repository"),
+    path("r/<str:namespace>/<str:name>/tags", views.tags, name="tags"),
+    path(
+        "r/<str:namespace>/<str:name>/settings",
+        settings_views.repository_settings,
+        name="settings",
+    ),
+    path("staff/top-level", settings_views.staff_top_level, name="staff_top_level"),
 ]

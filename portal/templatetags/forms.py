@@ -41,4 +41,4 @@ def is_single_checkbox(field: BoundField) -> bool:
 @register.filter
 def is_group(field: BoundField) -> bool:
     """Whether it is several controls: they need a legend, not a label."""
-    return field.field.widget.use_fieldset
+    return bool(field.field.widget.use_fieldset)

@@ -1,0 +1,185 @@
+"""Pages that show repositories. Who may see what is said in access.py."""
+
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from accounts import names as namespaces
+from accounts.models import Namespace
+from accounts.principals import Principal
+from repositories import commands, names
+from repositories.access import Access, Action, access_to, visible_repositories
+from repositories.markdown import to_html
+from repositories.models import Manifest, Repository, Tag
+from repositories.pictures import picture_of
+from repositories.pull_chart import pull_chart_of
+from repositories.search import search
+from repositories.tag_list import page_of_rows, platforms_of, variants_of
+
+SELECTABLE_TAGS = 30  # on the repository page; the tags page has them all
+NAMESPACE_PAGE_SIZE = 30
+MAX_QUERY_LENGTH = 400  # longer than any reference that somebody pastes
+# An open page asks whether it has changed. While a first push or the reading of a manifest is
+# awaited, what comes is there within about a second; later only those who push wait for news.
+AWAITED_POLL_MS, POLL_MS = 700, 4000
+PICTURE_SECONDS = 7 * 24 * 3600  # the same name has the same picture
+
+
+@require_safe
+def search_results(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY_LENGTH]
+    results = search(Principal.of(request), text, page=_page_number(request))
+    context = {"query": text, "results": results, "platforms": platforms_of(results.items)}
+    return render(request, "repositories/search_results.html", context)
+
+
+@require_safe
+def repository(request: HttpRequest, name: str, namespace: str = "") -> HttpResponse:
+    access, found = access_or_404(request, namespace, name)
+    live = _live(access, found)
+    if _has_nothing_new(request, live):
+        return HttpResponse(status=204)
+    tags = list(_tags_of(found)[:SELECTABLE_TAGS])
+    tag = _chosen_tag(found, tags, request.GET.get("tag", ""))
+    context = {
+        **head_of(request, access, found, tab="repository"),
+        "live": live,
+        "tags": [tag, *tags] if tag and tag not in tags else tags,
+        "tag": tag,
+        "variants": variants_of([tag.manifest])[tag.manifest_id] if tag else [],
+        "pull_lines": commands.pull_lines(found.path, tag.name, tag.manifest.digest) if tag else [],
+        "chart": pull_chart_of(found),
+        "readme": to_html(found.readme),
+    }
+    return render(request, "repositories/repository.html", context)
+
+
+@require_safe
+def tags(request: HttpRequest, name: str, namespace: str = "") -> HttpResponse:
+    access, found = access_or_404(request, namespace, name)
+    live = _live(access, found)
+    if _has_nothing_new(request, live):
+        return HttpResponse(status=204)
+    text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY_LENGTH]
+    page, rows = page_of_rows(found, text, request.GET.get("page", "1"))
+    context = {
+        **head_of(request, access, found, tab="tags"),
+        "live": live,
+        "query": text,
+        "page": page,
+        "rows": rows,
+    }
+    return render(request, "repositories/tags.html", context)
+
+
+@require_safe
+def namespace(request: HttpRequest, name: str) -> HttpResponse:
+    if name != namespaces.fold(name):
+        return redirect("repositories:namespace", namespaces.fold(name), permanent=True)
+    owned = Namespace.objects.select_related("user").exclude(user=None)
+    found = get_object_or_404(owned, name=name)
+    principal = Principal.of(request)
+    is_own = principal.username == name
+    repositories = visible_repositories(principal).filter(namespace=found)
+    kept = Repository.objects.filter(maintainers=found.user)
+    if not is_own:
+        repositories, kept = repositories.with_images(), kept.with_images()
+    order = F("pushed_at").desc(nulls_first=True)  # one's own, new and still empty, comes first
+    repositories = repositories.select_related("namespace").order_by(order, "name")
+    page = Paginator(repositories, NAMESPACE_PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "namespace": found,
+        "is_own": is_own,
+        "page": page,
+        "platforms": platforms_of(list(page.object_list)),
+        "kept": kept.order_by("name"),
+    }
+    return render(request, "repositories/namespace.html", context)
+
+
+@require_safe
+@cache_control(public=True, max_age=PICTURE_SECONDS)
+def picture(request: HttpRequest, name: str) -> HttpResponse:
+    """Made from the name alone, so it says nothing about whether anybody has it."""
+    return HttpResponse(picture_of(namespaces.fold(name)), content_type="image/svg+xml")
+
+
+def path_of(namespace: str, name: str) -> str:
+    return f"{namespace}/{name}" if namespace else name
+
+
+def access_or_404(
+    request: HttpRequest, namespace: str, name: str, action: Action = Action.PULL
+) -> tuple[Access, Repository]:
+    """As get_repository_or_404(), for pages that also show what else the reader may do."""
+    access = access_to(Principal.of(request), path_of(namespace, name))
+    if access.repository is None or not access.allows(Action.PULL):
+        raise Http404
+    if not access.allows(action):
+        raise PermissionDenied
+    return access, access.repository
+
+
+def head_of(
+    request: HttpRequest, access: Access, repository: Repository, *, tab: str
+) -> dict[str, object]:
+    """What stands above the tabs of a repository."""
+    maintainers = repository.maintainers.order_by("username") if repository.is_top_level else []
+    return {
+        "repository": repository,
+        "tab": tab,
+        "may_admin": access.allows(Action.ADMIN),
+        "may_push": access.allows(Action.PUSH),
+        "push_refusal": access.push_refusal,
+        "is_exchange": _is_exchange(request),
+        "tag_count": _tags_of(repository).count(),
+        "maintainers": [user.username for user in maintainers],
+        "steps": commands.push_steps(repository.path, Principal.of(request).username),
+    }
+
+
+def _tags_of(repository: Repository) -> QuerySet[Tag]:
+    """The tags for people, the newest push first."""
+    tags = repository.tags.exclude(name__regex=names.ATTACHMENT_TAG_PATTERN)
+    heavy = ["manifest__content", "manifest__config"]
+    return tags.select_related("manifest").defer(*heavy).order_by("-pushed_at", "name")
+
+
+def _chosen_tag(repository: Repository, tags: list[Tag], wanted: str) -> Tag | None:
+    """The one that was asked for, else what clients take by default, else the newest."""
+    for name in [wanted, commands.DEFAULT_TAG]:
+        if not names.is_tag(name):
+            continue
+        tag = next((tag for tag in tags if tag.name == name), None)
+        tag = tag or _tags_of(repository).filter(name=name).first()
+        if tag is not None:
+            return tag
+    return tags[0] if tags else None
+
+
+def _live(access: Access, repository: Repository) -> dict[str, object]:
+    """What an open page remembers of the repository's state, and how soon it asks again."""
+    unread = repository.manifests.filter(kind=Manifest.Kind.UNREAD).count()
+    pushed_at = repository.pushed_at.timestamp() if repository.pushed_at else 0
+    may_push = access.allows(Action.PUSH)
+    is_awaited = unread > 0 or (may_push and repository.pushed_at is None)
+    poll_ms = AWAITED_POLL_MS if is_awaited else POLL_MS if may_push else 0
+    return {"state": f"{pushed_at}-{unread}", "poll_ms": poll_ms}
+
+
+def _has_nothing_new(request: HttpRequest, live: dict[str, object]) -> bool:
+    return _is_exchange(request) and request.GET.get("seen") == live["state"]
+
+
+def _is_exchange(request: HttpRequest) -> bool:
+    """Whether an open page asks, to put a part of the answer into itself."""
+    return "HX-Request" in request.headers
+
+
+def _page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
