@@ -57,6 +57,8 @@ class Repository(models.Model):
     pull_count = models.PositiveBigIntegerField(default=0)
     # Set by the sync when the registry knows nothing of it any more; the sync may clear it.
     missing_since = models.DateTimeField(null=True, blank=True)
+    # Made by manage.py demo: rows alone, which the sync doesn't look for in the registry.
+    is_demo = models.BooleanField(default=False, editable=False)
 
     objects = RepositoryQuerySet.as_manager()
 

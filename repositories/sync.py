@@ -79,8 +79,8 @@ def sync_registry(*, remove_many: bool = False) -> Result:
 
 
 def _paths_with_images() -> Iterator[str]:
-    repositories = Repository.objects.with_images().select_related("namespace")
-    for repository in repositories.iterator():
+    repositories = Repository.objects.with_images().filter(is_demo=False)
+    for repository in repositories.select_related("namespace").iterator():
         yield repository.path
 
 

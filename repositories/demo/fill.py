@@ -285,6 +285,8 @@ def _insert(rows: Rows) -> None:
         (TagChange, rows.changes),
         (DailyPulls, rows.pulls),
     ]
+    for repository in rows.repositories:
+        repository.is_demo = True
     for model, objects in kinds:
         model._default_manager.bulk_create(objects, batch_size=BATCH)
 

@@ -111,6 +111,7 @@ class Migration(migrations.Migration):
                 ("pushed_at", models.DateTimeField(blank=True, null=True)),
                 ("pull_count", models.PositiveBigIntegerField(default=0)),
                 ("missing_since", models.DateTimeField(blank=True, null=True)),
+                ("is_demo", models.BooleanField(default=False, editable=False)),
                 (
                     "maintainers",
                     models.ManyToManyField(

@@ -43,6 +43,7 @@ def test_what_somebody_has_stays_his(debian, django_user_model):
     assert app.description == "Mine"
     assert list(mei.namespace.repositories.all()) == [app]
     assert mei.check_password("mei-password-1")
+    assert not debian.is_demo and not app.is_demo
     assert debian.description == "The universal operating system"
     assert [person.username for person in debian.maintainers.all()] == ["carol"]
 
@@ -52,6 +53,7 @@ def test_an_index_to_look_at(db):
 
     assert User.objects.count() == 40
     assert Repository.objects.count() == 205
+    assert Repository.objects.filter(is_demo=True).count() == 205
     assert Repository.objects.filter(namespace=None).count() == 16
     assert Repository.objects.filter(is_private=True).exists()
     assert Repository.objects.filter(pushed_at=None).exists()
