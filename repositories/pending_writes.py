@@ -69,7 +69,7 @@ def look_up_due() -> int:
         is_first = Q(looked_up_at=None) | Q(looked_up_at__lt=F("announced_at") + delay)
         due |= Q(announced_at__lte=now - delay) & is_first
     writes = PendingWrite.objects.filter(due).order_by("announced_at")[:LOOK_UPS_IN_A_ROUND]
-    return _look_up(list(writes), registry.TIMEOUT)
+    return _look_up(list(writes))
 
 
 def look_up_path(path: str) -> None:
@@ -84,7 +84,7 @@ def look_up_path(path: str) -> None:
         logger.info("a list of %s goes out without a look at the registry: %s", path, error)
 
 
-def _look_up(writes: list[PendingWrite], timeout: httpx.Timeout) -> int:
+def _look_up(writes: list[PendingWrite], timeout: httpx.Timeout | None = None) -> int:
     if not writes:
         return 0
     with registry.connect(timeout) as connection:

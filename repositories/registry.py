@@ -53,14 +53,14 @@ class StoredManifest:
 
 
 @contextmanager
-def connect(timeout: httpx.Timeout = TIMEOUT) -> Iterator["Registry"]:
+def connect(timeout: httpx.Timeout | None = None) -> Iterator["Registry"]:
     """A connection for some requests in a row; closed at the end."""
     url = settings.REGISTRY_URL
     transport = None if url else httpx.HTTPTransport(uds=str(settings.REGISTRY_SOCKET))
     with httpx.Client(
         base_url=url or "http://registry",
         transport=transport,
-        timeout=timeout,
+        timeout=timeout or TIMEOUT,
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         trust_env=False,
     ) as client:
