@@ -1,14 +1,52 @@
 """Home, health and error pages."""
 
+from pathlib import Path
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.staticfiles import finders
+from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.template.loader import render_to_string
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_safe
 
+from accounts.models import User
+from accounts.principals import Principal
 from portal import readiness
+from repositories import commands, highlights
+from repositories.models import Repository
+
+OWN_COUNT = 6  # of one's own repositories on the home page
+EXAMPLE_NAME = "app"  # of the first repository, in the commands that a newcomer pastes
+FAVICON_SECONDS = 24 * 3600
+# Whoever asks here reads JSON.
+FOR_PROGRAMS = ("/api/", "/v1/", "/v2/", "/token", "/gate", "/hooks/")
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "home.html")
+    user = Principal.of(request).user
+    own: list[Repository] = []
+    if user is not None:
+        # New ones, which wait for their first push, come first.
+        newest_push = F("pushed_at").desc(nulls_first=True)
+        mine = Repository.objects.filter(namespace__user=user).select_related("namespace")
+        own = list(mine.order_by(newest_push, "name")[:OWN_COUNT])
+    context = {
+        "top_level": highlights.top_level(),
+        "rising": highlights.rising(),
+        "newest": highlights.newest(),
+        "own": own,
+        "has_pushed": any(repository.pushed_at for repository in own),
+        "steps": _first_steps(user.username) if user else None,
+    }
+    return render(request, "home.html", context)
+
+
+def _first_steps(username: str) -> commands.PushSteps:
+    return commands.push_steps(f"{username}/{EXAMPLE_NAME}", username)
 
 
 @never_cache
@@ -23,25 +61,51 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return JsonResponse(checks, status=200 if all(checks.values()) else 503)
 
 
+@require_safe
 def robots(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("User-agent: *\nDisallow: /account/\n", content_type="text/plain")
+    return render(request, "robots.txt", content_type="text/plain")
 
 
+@require_safe
+@cache_control(public=True, max_age=FAVICON_SECONDS)
 def favicon(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(status=404)
+    """For whoever asks at the old address; pages name the SVG themselves."""
+    logo = Path(str(finders.find("gantry.svg"))).read_bytes()
+    return HttpResponse(logo, content_type="image/svg+xml")
+
+
+@login_required
+@require_safe
+def staff(request: HttpRequest) -> HttpResponse:
+    if not Principal.of(request).is_staff:
+        raise PermissionDenied
+    context = {
+        "account_count": User.objects.count(),
+        "top_level_count": Repository.objects.filter(namespace=None).count(),
+    }
+    return render(request, "staff.html", context)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return HttpResponse("bad request", status=400)
+    return _error(request, 400, "This request can't be understood.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return HttpResponse("forbidden", status=403)
+    return _error(request, 403, "You may not do this.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return HttpResponse("not found", status=404)
+    return _error(request, 404, "There is nothing at this address.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("error", status=500)
+    """Made without the request: what failed may be the database that knows its user."""
+    if request.path.startswith(FOR_PROGRAMS):
+        return JsonResponse({"detail": "The index has failed. Try again later."}, status=500)
+    return HttpResponse(render_to_string("500.html"), status=500)
+
+
+def _error(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    if request.path.startswith(FOR_PROGRAMS):
+        return JsonResponse({"detail": detail}, status=status)
+    return render(request, f"{status}.html", status=status)
