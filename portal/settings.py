@@ -248,6 +248,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AccessTokenKind": "accounts.models.AccessToken.Kind",
+        "ManifestKind": "repositories.models.Manifest.Kind",
+    },
 }
 
 LOGGING = {
