@@ -10,6 +10,9 @@ from accounts.limits import TooManyAttempts
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
+# Where programs ask: they get JSON, with the sentence in whichever field they read.
+FOR_PROGRAMS = ("/api/", "/v1/", "/v2/", "/token")
+
 
 class ClientAddressMiddleware:
     """Sets ``request.client_address``: the client's IP address as text, or None.
@@ -41,8 +44,12 @@ class TooManyAttemptsMiddleware:
             return None
         seconds = exception.retry_after_seconds
         response: HttpResponse
-        if request.path.startswith("/api/"):
-            response = JsonResponse({"detail": str(exception)}, status=429)
+        if request.path.startswith(FOR_PROGRAMS):
+            text = str(exception)
+            error = {"code": "TOOMANYREQUESTS", "message": text, "detail": None}
+            response = JsonResponse(
+                {"detail": text, "error": text, "errors": [error]}, status=429
+            )
         else:
             minutes = -(-seconds // 60)
             context = {"retry_after_seconds": seconds, "retry_after_minutes": minutes}

@@ -4,6 +4,8 @@ from django.core.mail import EmailMultiAlternatives
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from accounts import credentials, limits
+
 # 2, 4, 8, … seconds, at last 18 hours: two days without a mail server lose no mail.
 PATIENCE = RetryStrategy(max_attempts=16, exponential_wait=2)
 
@@ -14,3 +16,11 @@ def send_mail(*, to: str, subject: str, text: str, html: str) -> None:
     message = EmailMultiAlternatives(subject, text, to=[to])
     message.attach_alternative(html, "text/html")
     message.send()
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="accounts.purge")
+def purge(timestamp: int) -> None:
+    """Each hour: what no limit counts and no login remembers any more."""
+    limits.purge()
+    credentials.purge()

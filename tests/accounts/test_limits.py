@@ -1,11 +1,12 @@
 """Guessing is slowed, and nobody is locked out by what others do."""
 
+import base64
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from accounts import limits
+from accounts import limits, tasks
 from accounts.middleware import parse_address
 from accounts.models import KnownAddress, LoginFailure
 
@@ -141,6 +142,23 @@ def test_old_failures_and_addresses_are_purged(alice):
     limits.purge()
     assert not LoginFailure.objects.exists()
     assert not KnownAddress.objects.exists()
+
+
+def test_the_hourly_task_purges(alice):
+    fail(1)
+    LoginFailure.objects.update(failed_at=timezone.now() - timedelta(hours=2))
+    tasks.purge(timestamp=0)
+    assert not LoginFailure.objects.exists()
+
+
+def test_programs_are_told_to_wait_in_json(alice, client):
+    fail(10, address="127.0.0.1")
+    headers = {"Authorization": "Basic " + base64.b64encode(b"alice:x").decode()}
+    for url in ["/v1/search?q=a", "/api/v1/me", "/token"]:
+        response = client.get(url, headers=headers)
+        assert response.status_code == 429
+        assert int(response["Retry-After"]) > 500
+        assert "wait" in str(response.json())
 
 
 @pytest.mark.parametrize(
