@@ -61,12 +61,21 @@ def create(
     scope: AccessToken.Scope | str,
     *,
     expires_at: datetime | None = None,
+    parent: AccessToken | None = None,
     request: HttpRequest | None = None,
 ) -> tuple[AccessToken, str]:
-    """Make an access token; the row, and the secret that is never seen again."""
+    """Make an access token; the row, and the secret that is never seen again.
+
+    ``parent`` is the access token that asks for it, if one does: revoked with that.
+    """
     secret = generate()
     token = AccessToken.objects.create(
-        user=user, name=name, scope=scope, digest=digest_of(secret), expires_at=expires_at
+        user=user,
+        name=name,
+        scope=scope,
+        digest=digest_of(secret),
+        expires_at=expires_at,
+        parent=parent,
     )
     audit.record(request, "access_token.created", name, user=user, scope=str(scope), id=token.pk)
     mails.tell_of_access_token(token, request)

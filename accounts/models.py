@@ -174,7 +174,7 @@ class AccessToken(models.Model):
     name = models.CharField(_("name"), max_length=80)
     scope = models.CharField(_("scope"), max_length=10, choices=Scope, default=Scope.READ)
     digest = models.CharField(max_length=64, unique=True)
-    # The access token that a device logged in with: revoked with it.
+    # The access token that a device logged in with, or that made this one: revoked with it.
     parent = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, blank=True, related_name="device_tokens"
     )
