@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.TooManyAttemptsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.sessions.SessionActivityMiddleware",
 ]
 
 TEMPLATES = [
@@ -191,7 +191,6 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_PREVENT_ENUMERATION = False  # user names are public here: each is a namespace
 # Guessing is slowed by accounts/limits.py, for the pages and /token alike.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
-USERSESSIONS_TRACK_ACTIVITY = True
 
 # --- Language -----------------------------------------------------------------------------
 

@@ -1,9 +1,12 @@
 """The account page, the e-mail address, and sessions."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AuditEvent
 
@@ -139,6 +142,20 @@ def test_a_session_is_ended_from_another(alice):
     assert there.get("/account/").status_code == 302
     assert here.get("/account/").status_code == 200
     assert AuditEvent.objects.get(action="session.revoked").details["client"] == FIREFOX
+
+
+def test_a_session_is_noted_once_a_minute(alice):
+    here = signed_in(alice, "curl/8")
+    long_ago = timezone.now() - timedelta(hours=1)
+    UserSession.objects.update(last_seen_at=long_ago, ip="192.0.2.1")
+
+    here.get("/account/")
+    session = UserSession.objects.get()
+    assert session.last_seen_at > long_ago
+    assert session.ip == "127.0.0.1"
+
+    here.get("/account/")
+    assert UserSession.objects.get().last_seen_at == session.last_seen_at
 
 
 def test_all_other_sessions_are_ended_at_once(alice):
