@@ -66,10 +66,10 @@ class SignupForm(allauth_forms.SignupForm):
         self.fields["username"] = UsernameField()
         self.fields["email"].label = _("E-mail address")
         if not self.fields["email"].required:
-            self.fields["email"].help_text = _("Optional. Nobody else sees it.")
+            self.fields["email"].help_text = _("Only you and the staff see it.")
         else:
             self.fields["email"].help_text = _(
-                "Confirmed before your first push. Nobody else sees it."
+                "To be confirmed before your first push. Only you and the staff see it."
             )
         self.fields["password1"].help_text = PASSWORD_HELP
         self.order_fields(["username", "email", "password1"])
