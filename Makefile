@@ -29,7 +29,7 @@ lint: .venv/installed-dev ## Check style, types and migrations
 demo: .venv/installed ## Fill the index that runs with believable repositories
 	@exec $(PYTHON) manage.py demo
 
-bench: .venv/installed-dev ## Measure the index that runs
+bench: .venv/installed ## Measure an index that is started for it (needs wrk and skopeo)
 	@exec $(PYTHON) manage.py bench
 
 # As root, Debian's and Ubuntu's lack of ensurepip is cured here; pip only runs when what it

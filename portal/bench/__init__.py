@@ -1,0 +1,1 @@
+"""Measures a whole index that is started for it: `manage.py bench`."""

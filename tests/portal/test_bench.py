@@ -1,0 +1,31 @@
+"""What the bench measures with is what it says."""
+
+import json
+
+from portal.bench import requests, transfers
+from repositories.images import Kind, read_manifest
+
+
+def test_the_image_is_one_with_layers_of_the_size_it_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(transfers, "LAYER_BYTES", 1000)
+    transfers.make_image(tmp_path)
+
+    blobs = tmp_path / "blobs" / "sha256"
+    (named,) = json.loads((tmp_path / "index.json").read_text())["manifests"]
+    manifest = (blobs / named["digest"].removeprefix("sha256:")).read_bytes()
+    contents = read_manifest(manifest)
+    assert contents.kind == Kind.IMAGE
+    for part in contents.parts:
+        assert (blobs / part.digest.removeprefix("sha256:")).stat().st_size == part.size_bytes
+    assert len({part.digest for part in contents.parts}) == transfers.LAYERS + 1
+    assert transfers.LAYERS * 1000 < contents.size_bytes < transfers.LAYERS * 1100
+
+
+def test_cost_is_in_empty_requests():
+    report = {"requests": 400, "microseconds": 2_000_000, "p50": 5000, "failures": 1}
+    reports = [{**report, "p99": 9000}, {**report, "p99": 70_000}]
+    figures = requests._figures("/token", reports, empty_rate=1000)
+    assert figures.requests_per_second == 200
+    assert (figures.p50_ms, figures.p99_ms) == (5, 70)
+    assert figures.cost == 5
+    assert figures.failures == 2
