@@ -15,6 +15,7 @@ from repositories.images import read_config, read_manifest
 from repositories.models import DailyPulls, Manifest, Repository, Tag, TagChange
 from repositories.names import split_path
 from repositories.search import search
+from repositories.sync import sync_registry
 
 
 def demo() -> str:
@@ -48,7 +49,7 @@ def test_what_somebody_has_stays_his(debian, django_user_model):
     assert [person.username for person in debian.maintainers.all()] == ["carol"]
 
 
-def test_an_index_to_look_at(db):
+def test_an_index_to_look_at(fake_registry, db):
     output = demo()
 
     assert User.objects.count() == 40
@@ -64,6 +65,10 @@ def test_an_index_to_look_at(db):
     sums_agree_with_days()
     tags_agree_with_their_history()
     manifests_say_what_their_rows_say()
+
+    # The registry has none of it, and that is no loss to report.
+    assert sync_registry().missing == []
+    assert not Repository.objects.exclude(missing_since=None).exists()
 
     assert "already" in demo()
     assert Repository.objects.count() == 205
