@@ -63,10 +63,10 @@ def measure(index: Index) -> list[Figures]:
         for target in found:
             reports[target.name].append(_wrk(index.url + target.path, target.headers))
     empty_rate = mean(_rate(report) for report in reports[EMPTY])
-    return [_figures(name, of_one, empty_rate) for name, of_one in reports.items()]
+    return [figures_of(name, of_one, empty_rate) for name, of_one in reports.items()]
 
 
-def _figures(name: str, reports: list[dict[str, int]], empty_rate: float) -> Figures:
+def figures_of(name: str, reports: list[dict[str, int]], empty_rate: float) -> Figures:
     rate = mean(_rate(report) for report in reports)
     return Figures(
         name,
