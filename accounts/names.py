@@ -79,13 +79,15 @@ def check(name: str) -> None:
     if not name.isascii() or re.search(r"[^a-z0-9_-]", name):
         raise BadName(
             _(
-                "A user name has only the letters a to z, digits, “-” and “_”, since it is part of image names."
+                "A user name has only the letters a to z, digits, “-” and “_”, since it is part "
+                "of image names."
             )
         )
     if not re.fullmatch(NAMESPACE_PATTERN[1:-1], name):
         raise BadName(
             _(
-                "“-” and “_” stand alone between letters or digits: not at an end, and not two in a row."
+                "“-” and “_” stand alone between letters or digits: not at an end, and not two "
+                "in a row."
             )
         )
     if name in RESERVED:

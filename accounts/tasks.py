@@ -6,7 +6,7 @@ from procrastinate.contrib.django import app
 
 from accounts import credentials, limits
 
-# 2, 4, 8, … seconds, at last 18 hours: two days without a mail server lose no mail.
+# 2, 4, 8, … seconds, at last 18 hours: a day and a half without a mail server loses no mail.
 PATIENCE = RetryStrategy(max_attempts=16, exponential_wait=2)
 
 
