@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 MIN_LENGTH = 2
 MAX_LENGTH = 39  # as on GitHub: leaves room for a host name within the 255 of a reference
-# Single "-" or "_" between letters and digits. A subset of what the OCI allows in a path.
-NAMESPACE_PATTERN = r"^[a-z0-9]+([-_][a-z0-9]+)*$"
+# Two or more letters and digits, with single "-" or "_" between them. A subset of what the OCI
+# allows in a path.
+NAMESPACE_PATTERN = r"^(?=..)[a-z0-9]+([-_][a-z0-9]+)*$"
 
 # Words that the URL space or the ecosystem uses, for users and top-level repositories alike.
 RESERVED = frozenset(

@@ -305,7 +305,7 @@ class Migration(migrations.Migration):
             model_name="user",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("username__regex", "^[a-z0-9]+([-_][a-z0-9]+)*$"),
+                    ("username__regex", "^(?=..)[a-z0-9]+([-_][a-z0-9]+)*$"),
                     models.Q(
                         (
                             "username__in",
@@ -374,7 +374,7 @@ class Migration(migrations.Migration):
             model_name="namespace",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("name__regex", "^[a-z0-9]+([-_][a-z0-9]+)*$"),
+                    ("name__regex", "^(?=..)[a-z0-9]+([-_][a-z0-9]+)*$"),
                     models.Q(
                         (
                             "name__in",
