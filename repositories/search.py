@@ -63,16 +63,18 @@ class Query:
 
 
 def search(principal: Principal, text: str, *, page: int = 1, page_size: int = 25) -> Results:
-    """The repositories that ``text`` finds for ``principal``, best first. Two queries.
+    """The repositories that ``text`` finds for ``principal``, best first. At most two queries.
 
     Any text will do. Pages count from 1; one that isn't there is empty.
     """
     page = min(max(page, 1), MAX_PAGE)
     page_size = min(max(page_size, 1), MAX_PAGE_SIZE)
     found = _found(principal, Query.of(text))
-    total = found.count()
     start = (page - 1) * page_size
-    items = list(found[start : start + page_size]) if start < total else []
+    items = list(found[start : start + page_size])
+    # A page that isn't full is the last, so there is nothing left to count.
+    is_last = 0 < len(items) < page_size or (page == 1 and not items)
+    total = start + len(items) if is_last else found.count()
     return Results(items, total, page, pages=ceil(total / page_size))
 
 

@@ -177,6 +177,10 @@ def test_equals_keep_their_order(db):
     assert found("app") == ["alice/app-a", "alice/app-b", "alice/app-c"]
 
 
-def test_two_queries_with_the_namespaces(index, django_assert_num_queries):
+def test_costs_a_query_for_a_page_and_one_for_the_total(index, django_assert_num_queries):
     with django_assert_num_queries(2):
+        assert len(found("nginx", page_size=6)) == 6
+    with django_assert_num_queries(1):  # a page that isn't full ends the list
         assert len(found("nginx")) == 6
+    with django_assert_num_queries(1):
+        assert found("nowhere") == []
