@@ -48,7 +48,8 @@ def make_account(
     user = User.objects.create_superuser(username=username, email=email, password=password)
     audit.record(request, "staff.first_account", user.username, user=user)
     # Should all staff be gone one day, the next link is another one.
-    transaction.on_commit((settings.VAR_DIR / "secrets" / SECRET_NAME).unlink)
+    file = settings.VAR_DIR / "secrets" / SECRET_NAME
+    transaction.on_commit(lambda: file.unlink(missing_ok=True))
     return user
 
 

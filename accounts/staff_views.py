@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts import audit, deactivation
 from accounts.models import AccessToken, AuditEvent, User
@@ -61,7 +61,7 @@ def done_to_somebody_else(act: Act) -> View:
 
 
 @staff_only
-@require_GET
+@require_safe
 def accounts(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\0", "").strip()[:100]
     people = User.objects.order_by("-date_joined", "-pk")
@@ -74,7 +74,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
 
 
 @staff_only
-@require_GET
+@require_safe
 def account(request: HttpRequest, name: str) -> HttpResponse:
     person = get_object_or_404(User, username=name)
     events = AuditEvent.objects.filter(actor_id=person.pk).order_by("-at")[:EVENTS_SHOWN]

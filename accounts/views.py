@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import access_tokens, audit, first_staff, forms, pasted
 from accounts.adapter import SessionsAdapter
@@ -64,7 +64,7 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 @never_cache
 def tokens(request: HttpRequest) -> HttpResponse:
     kept = AccessToken.objects.filter(user=_user_of(request), revoked_at=None).select_related(
@@ -98,7 +98,7 @@ def new_token(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 @never_cache
 def created_token(request: HttpRequest) -> HttpResponse:
     """Shows the token that was just made, and forgets it: a second look finds nothing."""
@@ -143,6 +143,9 @@ def first_staff_account(request: HttpRequest, secret: str) -> HttpResponse:
             user = first_staff.make_account(secret, request, **form.cleaned_data)
         except first_staff.LinkIsOver:
             return _first_staff_is_over(request)
+        hint = forms.old_docker_hint(user.username)
+        if hint:
+            messages.info(request, hint)
         # Nothing to confirm: who reads the operator's terminal is trusted with more than this.
         response: HttpResponse = perform_login(
             request, user, email_verification="none", redirect_url=reverse("home")

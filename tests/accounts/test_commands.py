@@ -42,6 +42,12 @@ def test_a_superuser_is_staff_and_has_a_namespace(db, monkeypatch):
     assert AuditEvent.objects.get().target == "boss"
 
 
+def test_tells_of_a_superuser_s_name_that_old_clients_refuse(db, monkeypatch, capsys):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "secret")
+    call_command("createsuperuser", "--noinput", "--username=the-boss", "--email=b@example.com")
+    assert "Docker 1.4 and older can't push to “the-boss”" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
