@@ -80,7 +80,7 @@ def page_of_rows(
 
 def rows_of(manifests: list[Manifest]) -> list[Row]:
     tags: defaultdict[int, list[Tag]] = defaultdict(list)
-    for tag in Tag.objects.filter(manifest__in=manifests).order_by("-pushed_at", "name"):
+    for tag in Tag.objects.filter(manifest__in=manifests).order_by("-pushed_at", "-name"):
         if not names.is_attachment_tag(tag.name):
             tags[tag.manifest_id].append(tag)
     variants = variants_of(manifests)

@@ -37,6 +37,16 @@ def file_size(size: int | None) -> str:
 
 
 @register.filter
+def size_range(smallest: int | None, largest: int | None) -> str:
+    """``29 MB``, ``29–41 MB``, ``900 kB–1.2 GB``."""
+    low, high = file_size(smallest), file_size(largest)
+    if low == high:
+        return high
+    number, _space, unit = low.partition(NARROW_SPACE)
+    return f"{number}–{high}" if high.endswith(unit) else f"{low}–{high}"
+
+
+@register.filter
 def ago(when: datetime | None) -> SafeString | str:
     """``3 days ago``, with the date and time in the title. Empty for None."""
     if when is None:
