@@ -130,6 +130,11 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"}
 }
 
+# --- The queue ----------------------------------------------------------------------------
+
+# A comparison with the registry may take minutes: what a push waits for runs beside it.
+PROCRASTINATE_WORKER_DEFAULTS = {"concurrency": 4}
+
 # --- People -------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
