@@ -99,7 +99,7 @@ def read_site_url(port: int) -> str:
 
 def read_http_address(name: str) -> str:
     """Scheme, host and perhaps a port, without a path; empty if it isn't set."""
-    value = env.str(name, default="").lower().rstrip("/")
+    value: str = env.str(name, default="").lower().rstrip("/")
     if value and not HTTP_ADDRESS.fullmatch(value):
         raise BadSetting(
             f"{name}={value!r} is not an address: give it like https://hub.example.com, "

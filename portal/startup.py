@@ -73,7 +73,8 @@ def run() -> None:
             f"{error}. Is {settings.VAR_DIR} writable, and the disk not full?"
         ) from error
     say("starting portal, worker, registry, front door and database")
-    os.dup2(lock, LOCK_DESCRIPTOR, inheritable=True)
+    os.dup2(lock, LOCK_DESCRIPTOR)
+    os.set_inheritable(LOCK_DESCRIPTOR, True)  # dup2 leaves that as it is if both are the same
     os.chdir(settings.BASE_DIR)
     supervisord = str(Path(sys.executable).parent / "supervisord")
     arguments = [supervisord, "-n", "-c", str(settings.BASE_DIR / "supervisord.conf")]
@@ -103,8 +104,9 @@ def end_leftovers(var_dir: Path) -> None:
         is_late = time.monotonic() > deadline
         for pid in leftovers if is_late else leftovers - told:
             _signal(pid, signal.SIGKILL if is_late else signal.SIGTERM)
-        if (pid := postgres.running_pid(var_dir)) and pid in leftovers - told:
-            _signal(pid, signal.SIGINT)
+        server = postgres.running_pid(var_dir)
+        if server is not None and server in leftovers - told:
+            _signal(server, signal.SIGINT)  # SIGTERM would wait for its clients
         told |= leftovers
         time.sleep(0.05)
 
@@ -119,8 +121,9 @@ def _leftovers(var_dir: Path) -> Iterator[int]:
                 yield int(folder.name)
         except OSError:
             continue  # it has ended, or is somebody else's
-    if pid := postgres.running_pid(var_dir):
-        yield pid  # PostgreSQL writes its state where its environment was
+    server = postgres.running_pid(var_dir)
+    if server is not None:
+        yield server  # PostgreSQL writes its state where its environment was
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

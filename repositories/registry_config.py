@@ -101,8 +101,9 @@ def render(registry: RegistrySettings) -> str:
         token |= {"rootcertbundle": str(registry.keys)}
     config = {
         "version": 0.1,
-        # At level "info" it would print the secret of the hook when it starts.
-        "log": {"level": "warn", "formatter": "text", "accesslog": {"disabled": True}},
+        # At "info" it prints the secret of the hook when it starts, at "warn" a line for each
+        # client that asks without a token first, as all do.
+        "log": {"level": "error", "formatter": "text", "accesslog": {"disabled": True}},
         "storage": {
             "filesystem": {"rootdirectory": str(registry.storage), "maxthreads": 100},
             "delete": {"enabled": True},
