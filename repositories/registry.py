@@ -56,7 +56,11 @@ class StoredManifest:
 def connect(timeout: httpx.Timeout | None = None) -> Iterator["Registry"]:
     """A connection for some requests in a row; closed at the end."""
     url = settings.REGISTRY_URL
-    transport = None if url else httpx.HTTPTransport(uds=str(settings.REGISTRY_SOCKET))
+    transport = httpx.HTTPTransport(
+        # Reading all certificates takes longer than asking; only https needs them.
+        verify=url.startswith("https://"),
+        uds=None if url else str(settings.REGISTRY_SOCKET),
+    )
     with httpx.Client(
         base_url=url or "http://registry",
         transport=transport,
