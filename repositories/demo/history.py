@@ -39,7 +39,9 @@ def releases_of(
         built = _build(path, version, platforms, recipe, base, at)
         releases.append(Release(built, (version, "latest"), at, by=path.partition("/")[0]))
         minor, patch = random.choice([(minor, patch + 1), (minor + 1, 0)])
-        at += pause * random.uniform(0.4, 0.95)
+        at += pause * random.triangular(0.4, 1.1, 1)
+        if at > now:
+            break
     return releases
 
 
