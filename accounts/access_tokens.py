@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import audit, mails
+from accounts.compiled_queries import CompiledQuery
 from accounts.models import AccessToken, User
 
 PREFIX = "gtp_"
@@ -27,6 +28,10 @@ LAST_USE_RESOLUTION = timedelta(minutes=1)
 DEVICE_LIFETIME = timedelta(days=365)
 # CI logs in anew in each run: the devices used longest ago make room.
 MAX_DEVICES = 50
+
+_USABLE_BY_DIGEST = CompiledQuery(
+    lambda digest: AccessToken.objects.usable().select_related("user").filter(digest=digest)
+)
 
 
 def generate(prefix: str = PREFIX) -> str:
@@ -108,8 +113,7 @@ def find(secret: str) -> AccessToken | None:
     """The usable token that ``secret`` is, with its user: one query. None if there is none."""
     if not is_well_formed(secret):
         return None
-    tokens = AccessToken.objects.usable().select_related("user")
-    return tokens.filter(digest=digest_of(secret)).first()
+    return _USABLE_BY_DIGEST.first(digest_of(secret))
 
 
 def note_use(token: AccessToken, address: str | None, client: str) -> None:

@@ -11,10 +11,12 @@ from typing import TypedDict
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import access_tokens, audit, limits, names
+from accounts.compiled_queries import CompiledQuery
 from accounts.digests import keyed_digest
 from accounts.models import AccessToken, RememberedPassword, User
 from accounts.principals import Principal
@@ -23,6 +25,12 @@ REMEMBERED_FOR = timedelta(minutes=10)
 # Nobody types more; hashing megabytes would be a way to keep a portal busy.
 MAX_SECRET_LENGTH = 1000
 MAX_NAME_LENGTH = 320  # of an e-mail address, RFC 3696
+
+_REMEMBERED = CompiledQuery(
+    lambda digest: RememberedPassword.objects.select_related("user").filter(
+        digest=digest, expires_at__gt=Now()
+    )
+)
 
 
 class BadCredentials(Exception):
@@ -154,8 +162,7 @@ def _is_of(token: AccessToken, username: str) -> bool:
 
 
 def _remembered(digest: str) -> User | None:
-    rows = RememberedPassword.objects.filter(digest=digest, expires_at__gt=timezone.now())
-    row = rows.select_related("user").first()
+    row = _REMEMBERED.first(digest)
     if row is None or not row.user.is_active or row.fingerprint != _fingerprint(row.user):
         return None
     return row.user

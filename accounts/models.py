@@ -142,7 +142,7 @@ class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
     def usable(self) -> Self:
         """Neither revoked nor expired, of somebody who may sign in."""
         return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
+            Q(expires_at=None) | Q(expires_at__gt=Now()),
             Q(parent=None) | Q(parent__revoked_at=None),
             revoked_at=None,
             user__is_active=True,

@@ -13,10 +13,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404
 
+from accounts.compiled_queries import CompiledQuery
 from accounts.models import AccessToken
 from accounts.principals import Principal
 from repositories.models import Repository, RepositoryQuerySet
 from repositories.names import split_path
+
+_IN_NAMESPACE = CompiledQuery(
+    lambda namespace, name: Repository.objects.at(f"{namespace}/{name}").select_related("namespace")
+)
+_AT_TOP_LEVEL = CompiledQuery(lambda name: Repository.objects.at(name).select_related("namespace"))
 
 
 class Action(StrEnum):
@@ -55,14 +61,15 @@ def access_to(principal: Principal, path: str) -> Access:
     parts = split_path(path)
     if parts is None:
         return Access(path, None, frozenset(), f"{path[:200]!r} is not a name of this index.")
-    repository = Repository.objects.at(path).select_related("namespace").first()
-    rights = _rights_of(principal, parts[0], repository)
+    namespace, name = parts
+    repository = _IN_NAMESPACE.first(namespace, name) if namespace else _AT_TOP_LEVEL.first(name)
+    rights = _rights_of(principal, namespace, repository)
     actions = rights & _left_by_scope(principal)
     if principal.user is not None and principal.user.must_confirm_email:
         actions -= {Action.PUSH}
     if not rights:
         repository = None
-    refusal = "" if Action.PUSH in actions else _why_no_push(principal, path, parts[0], rights)
+    refusal = "" if Action.PUSH in actions else _why_no_push(principal, path, namespace, rights)
     return Access(path, repository, actions, refusal)
 
 
