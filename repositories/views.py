@@ -80,6 +80,10 @@ def tags(request: HttpRequest, name: str, namespace: str = "") -> HttpResponse:
 def namespace(request: HttpRequest, name: str) -> HttpResponse:
     if name != namespaces.fold(name):
         return redirect("repositories:namespace", namespaces.fold(name), permanent=True)
+    try:
+        namespaces.check(name)
+    except namespaces.BadName as error:
+        raise Http404 from error
     owned = Namespace.objects.select_related("user").exclude(user=None)
     found = get_object_or_404(owned, name=name)
     principal = Principal.of(request)
