@@ -27,9 +27,11 @@ def empty_queue(transactional_db, monkeypatch):
 
 
 def work() -> None:
-    """A worker that does all there is to do now, and ends."""
+    """A worker that does all there is to do now, one after the other, and ends."""
     with app.replace_connector(app.connector.get_worker_connector()):
-        app.run_worker(wait=False, listen_notify=False, install_signal_handlers=False)
+        app.run_worker(
+            concurrency=1, wait=False, listen_notify=False, install_signal_handlers=False
+        )
 
 
 def jobs(task: str) -> list[str]:
