@@ -1,0 +1,56 @@
+"""Numbers, sizes, dates and lines, as people read them."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from repositories.pull_chart import HEIGHT, WIDTH, chart
+from repositories.templatetags.figures import ago, file_size, short_digest, short_number
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.0 k"),
+        (1234, "1.2 k"),
+        (31_400_000, "31 M"),
+        (10**10, "10 G"),
+    ],
+)
+def test_numbers_have_two_digits_that_count(number, expected):
+    assert short_number(number) == expected.replace(" ", "\u202f")
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(None, ""), (0, "0 B"), (999, "999 B"), (29_000_000, "29 MB"), (1_250_000_000, "1.2 GB")],
+)
+def test_sizes_are_decimal_as_docker_prints_them(size, expected):
+    assert file_size(size) == expected.replace(" ", "\u202f")
+
+
+def test_a_time_has_its_date_in_the_title():
+    when = timezone.now() - timedelta(days=3, hours=2)
+    html = ago(when).replace("\xa0", " ")
+    assert ">3 days ago</time>" in html
+    assert f'datetime="{when:%Y-%m-%dT%H:%M:%S}' in html
+    assert "UTC" in html
+    assert ">just now</time>" in ago(timezone.now())
+    assert ">just now</time>" in ago(timezone.now() + timedelta(minutes=5))  # a clock runs ahead
+    assert ago(None) == ""
+
+
+def test_a_digest_is_cut_to_what_tells_two_apart():
+    assert short_digest("sha256:" + "0123456789abcdef" * 4) == "sha256:0123456789ab"
+
+
+@pytest.mark.parametrize("counts", [[0] * 90, [1] * 90, [0] * 89 + [10**12]])
+def test_a_line_stays_within_its_drawing(counts):
+    drawn = [tuple(map(float, point.split(","))) for point in chart(counts).points.split()]
+    assert len(drawn) == len(counts)
+    assert drawn[0][0] == 0 and drawn[-1][0] == WIDTH
+    assert all(0 <= y <= HEIGHT for _x, y in drawn)
+    assert chart(counts).total == sum(counts)
