@@ -1,6 +1,7 @@
 """From where a request comes, and what is told to who tried too often."""
 
 import ipaddress
+import math
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -47,12 +48,9 @@ class TooManyAttemptsMiddleware:
         if request.path.startswith(FOR_PROGRAMS):
             text = str(exception)
             error = {"code": "TOOMANYREQUESTS", "message": text, "detail": None}
-            response = JsonResponse(
-                {"detail": text, "error": text, "errors": [error]}, status=429
-            )
+            response = JsonResponse({"detail": text, "error": text, "errors": [error]}, status=429)
         else:
-            minutes = -(-seconds // 60)
-            context = {"retry_after_seconds": seconds, "retry_after_minutes": minutes}
+            context = {"retry_after_minutes": math.ceil(seconds / 60)}
             response = render(request, "429.html", context, status=429)
         response["Retry-After"] = str(seconds)
         response["Cache-Control"] = "no-store"

@@ -161,6 +161,14 @@ def test_programs_are_told_to_wait_in_json(alice, client):
         assert "wait" in str(response.json())
 
 
+def test_people_are_told_to_wait_on_a_page(alice, client):
+    fail(10, address="127.0.0.1")
+    response = client.post("/account/login/", {"login": "alice", "password": "x"})
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) > 500
+    assert "10 minutes" in response.content.decode()
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [
