@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from portal.env import BASE_DIR
+from tests.protocol.conftest import _docker, docker, inside  # noqa: F401
 
 SCREENSHOTS = BASE_DIR / "var" / "screenshots"
 # A desk, a desk at night, a phone.
@@ -30,11 +31,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_context(chromium: Browser, index) -> Iterator[Callable[..., BrowserContext]]:
+def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
     contexts: list[BrowserContext] = []
 
-    def make(appearance: str = "light", **options: object) -> BrowserContext:
-        context = chromium.new_context(base_url=index.url, **APPEARANCES[appearance], **options)
+    def make(url: str, **options: object) -> BrowserContext:
+        context = chromium.new_context(
+            base_url=url, reduced_motion="reduce", **APPEARANCES["light"], **options
+        )
         contexts.append(context)
         return context
 
@@ -44,8 +47,8 @@ def new_context(chromium: Browser, index) -> Iterator[Callable[..., BrowserConte
 
 
 @pytest.fixture
-def page(new_context) -> Page:
-    return new_context().new_page()
+def page(new_context, index) -> Page:
+    return new_context(index.url).new_page()
 
 
 def assert_good_in_every_appearance(page: Page, name: str) -> None:

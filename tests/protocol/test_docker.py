@@ -82,7 +82,7 @@ def test_a_private_repository_is_pulled_by_its_owner_alone(index, docker, alice_
     path = f"{alice_there.name}/secret"
     image = f"{index.host}/{path}:1"
     alice_there.web.post(
-        "/repositories/new", name="secret", visibility="private", description="not for bob"
+        "/repositories/new", name="secret", is_private="True", description="not for bob"
     )
     docker.build(image)
     docker.login(index.host, alice_there.name, alice_there.token)
