@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.principals import Principal
 from portal import readiness
 from repositories import commands, highlights
-from repositories.models import Repository
+from repositories.models import Repository, repository_url
 
 OWN_COUNT = 6  # of one's own repositories on the home page
 EXAMPLE_NAME = "app"  # of the first repository, in the commands that a newcomer pastes
@@ -40,13 +40,14 @@ def home(request: HttpRequest) -> HttpResponse:
         "newest": highlights.newest(),
         "own": own,
         "has_pushed": any(repository.pushed_at for repository in own),
-        "steps": _first_steps(user.username) if user else None,
+        **(_first_push(user.username) if user else {}),
     }
     return render(request, "home.html", context)
 
 
-def _first_steps(username: str) -> commands.PushSteps:
-    return commands.push_steps(f"{username}/{EXAMPLE_NAME}", username)
+def _first_push(username: str) -> dict[str, object]:
+    path = f"{username}/{EXAMPLE_NAME}"
+    return {"steps": commands.push_steps(path, username), "first_page": repository_url(path)}
 
 
 @never_cache

@@ -26,7 +26,7 @@ from repositories.forms import (
 )
 from repositories.markdown import to_html
 from repositories.models import Repository, repository_url
-from repositories.views import access_or_404, head_of
+from repositories.views import access_of, found_or_404, head_of
 
 STAFF_PAGE_SIZE = 50
 MODEL_FORMS: dict[str, type[ModelForm]] = {  # type: ignore[type-arg]
@@ -74,7 +74,8 @@ def _create(request: HttpRequest, form: NewRepositoryForm) -> bool:
 def repository_settings(request: HttpRequest, name: str, namespace: str = "") -> HttpResponse:
     """Several forms, each with its own button; the field ``form`` says which one is sent."""
     principal = Principal.of(request)
-    access, found = access_or_404(request, namespace, name, Action.ADMIN)
+    access = access_of(request, namespace, name)
+    found = found_or_404(access, Action.ADMIN)
     sent = request.POST.get("form", "")
     forms = _settings_forms(request, principal, found)
     preview = None

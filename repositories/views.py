@@ -39,7 +39,10 @@ def search_results(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def repository(request: HttpRequest, name: str, namespace: str = "") -> HttpResponse:
-    access, found = access_or_404(request, namespace, name)
+    access = access_of(request, namespace, name)
+    if access.repository is None and access.allows(Action.PUSH):
+        return _not_pushed_yet(request, access.path)
+    found = found_or_404(access)
     live = _live(access, found)
     if _has_nothing_new(request, live):
         return HttpResponse(status=204)
@@ -60,7 +63,8 @@ def repository(request: HttpRequest, name: str, namespace: str = "") -> HttpResp
 
 @require_safe
 def tags(request: HttpRequest, name: str, namespace: str = "") -> HttpResponse:
-    access, found = access_or_404(request, namespace, name)
+    access = access_of(request, namespace, name)
+    found = found_or_404(access)
     live = _live(access, found)
     if _has_nothing_new(request, live):
         return HttpResponse(status=204)
@@ -112,20 +116,27 @@ def picture(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(picture_of(namespaces.fold(name)), content_type="image/svg+xml")
 
 
-def path_of(namespace: str, name: str) -> str:
-    return f"{namespace}/{name}" if namespace else name
+def access_of(request: HttpRequest, namespace: str, name: str) -> Access:
+    path = f"{namespace}/{name}" if namespace else name
+    return access_to(Principal.of(request), path)
 
 
-def access_or_404(
-    request: HttpRequest, namespace: str, name: str, action: Action = Action.PULL
-) -> tuple[Access, Repository]:
+def found_or_404(access: Access, action: Action = Action.PULL) -> Repository:
     """As get_repository_or_404(), for pages that also show what else the reader may do."""
-    access = access_to(Principal.of(request), path_of(namespace, name))
     if access.repository is None or not access.allows(Action.PULL):
         raise Http404
     if not access.allows(action):
         raise PermissionDenied
-    return access, access.repository
+    return access.repository
+
+
+def _not_pushed_yet(request: HttpRequest, path: str) -> HttpResponse:
+    """What the reader's first push would make: not there, but he is told how to change that."""
+    if _is_exchange(request):
+        return HttpResponse(status=204)
+    steps = commands.push_steps(path, Principal.of(request).username)
+    context = {"path": path, "steps": steps, "poll_ms": AWAITED_POLL_MS}
+    return render(request, "repositories/not_pushed_yet.html", context, status=404)
 
 
 def head_of(

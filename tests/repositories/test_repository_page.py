@@ -58,6 +58,18 @@ def test_an_empty_repository_tells_others_that_it_is_empty(client, alices_app):
     assert "docker push" not in page
 
 
+def test_what_ones_first_push_would_make_is_not_there_but_says_how(client, alice, bob):
+    client.force_login(alice)
+    response = client.get("/r/alice/new")
+    assert response.status_code == 404
+    assert "docker push localhost:8080/alice/new<" in text_of(response)
+    assert "hx-get" in text_of(response)
+    assert client.get("/r/alice/new", headers={"HX-Request": "true"}).status_code == 204
+
+    client.force_login(bob)
+    assert "docker push" not in text_of(client.get("/r/alice/new"))
+
+
 def test_shows_the_line_to_pull_for_each_tool(client, alices_app):
     manifest = push(alices_app, "latest")
     page = text_of(client.get(PUBLIC))
