@@ -1,0 +1,26 @@
+"""What: repositories, their tags and manifests, and what the registry told us about them."""
+
+from repositories.models.events import DailyPulls, PendingWrite, RegistryEvent
+from repositories.models.manifests import Manifest, ManifestPart, Tag, TagChange
+from repositories.models.repositories import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_README_LENGTH,
+    Repository,
+    RepositoryQuerySet,
+    repository_url,
+)
+
+__all__ = [
+    "MAX_DESCRIPTION_LENGTH",
+    "MAX_README_LENGTH",
+    "DailyPulls",
+    "Manifest",
+    "ManifestPart",
+    "PendingWrite",
+    "RegistryEvent",
+    "Repository",
+    "RepositoryQuerySet",
+    "Tag",
+    "TagChange",
+    "repository_url",
+]

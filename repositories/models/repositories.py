@@ -1,0 +1,107 @@
+"""Repositories: named sets of tags."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Namespace
+from repositories import names
+
+MAX_DESCRIPTION_LENGTH = 160  # one line in search results; docker prints the first 42
+MAX_README_LENGTH = 64 * 1024  # characters
+
+
+class RepositoryQuerySet(models.QuerySet["Repository"]):
+    def at(self, path: str) -> Self:
+        """The repository at ``centos`` or ``alice/app``; empty if there is none."""
+        namespace, _slash, name = path.rpartition("/")
+        if not namespace:
+            return self.filter(namespace=None, name=name)
+        return self.filter(namespace__name=namespace, name=name)
+
+    def public(self) -> Self:
+        return self.filter(is_private=False)
+
+    def with_images(self) -> Self:
+        """Those that something was pushed to: others aren't listed for strangers."""
+        return self.exclude(pushed_at=None)
+
+    def by_popularity(self) -> Self:
+        return self.order_by("-pull_count", "name", "pk")
+
+
+class Repository(models.Model):
+    """A named set of tags. Without a namespace it is top-level, and only staff create it."""
+
+    namespace = models.ForeignKey(
+        Namespace, on_delete=models.PROTECT, null=True, blank=True, related_name="repositories"
+    )
+    name = models.CharField(_("name"), max_length=names.MAX_PATH_LENGTH)
+    is_private = models.BooleanField(_("private"), default=False)
+    description = models.CharField(_("description"), max_length=MAX_DESCRIPTION_LENGTH, blank=True)
+    readme = models.TextField(_("README"), max_length=MAX_README_LENGTH, blank=True)
+    # Of a top-level repository: who pushes to it. A user repository's owner needs no row.
+    maintainers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, blank=True, related_name="maintained_repositories"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    # The newest push; null until the first. Repositories without an image aren't listed.
+    pushed_at = models.DateTimeField(null=True, blank=True)
+    # Sum of the daily rows, brought up to date by a task: counting here would make pulls wait.
+    pull_count = models.PositiveBigIntegerField(default=0)
+    # Set by the sync when the registry knows nothing of it any more; the sync may clear it.
+    missing_since = models.DateTimeField(null=True, blank=True)
+    # Made by manage.py demo: rows alone, which the sync doesn't look for in the registry.
+    is_demo = models.BooleanField(default=False, editable=False)
+
+    objects = RepositoryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("repository")
+        verbose_name_plural = _("repositories")
+        constraints = [
+            # Nulls count as equal, so that there is one top-level "debian", too.
+            models.UniqueConstraint(
+                fields=["namespace", "name"], nulls_distinct=False, name="repository_path_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(name__regex=names.NAME_PATTERN), name="repository_name_well_formed"
+            ),
+            models.CheckConstraint(
+                condition=Q(namespace__isnull=False) | Q(is_private=False),
+                name="repository_top_level_is_public",
+            ),
+        ]
+        indexes = [
+            # Home: newest public ones, and those that are pulled most.
+            models.Index(fields=["-created_at"], name="repository_newest"),
+            models.Index(fields=["-pull_count"], name="repository_most_pulled"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+    def get_absolute_url(self) -> str:
+        return repository_url(self.path)
+
+    @property
+    def path(self) -> str:
+        """``centos`` or ``alice/app``. Needs the namespace: load it with ``select_related``."""
+        return f"{self.namespace.name}/{self.name}" if self.namespace else self.name
+
+    @property
+    def is_top_level(self) -> bool:
+        return self.namespace_id is None
+
+
+def repository_url(path: str, page: str = "repository") -> str:
+    """A repository's page, where Docker Hub taught everyone to look: /_/centos, /r/alice/app."""
+    namespace, _slash, name = path.rpartition("/")
+    if namespace:
+        return reverse(f"repositories:{page}", args=[namespace, name])
+    return reverse(f"repositories:top_level_{page}", args=[name])
