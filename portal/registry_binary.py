@@ -15,6 +15,7 @@ HOW_TO_GET_IT = (
     f"install Debian's package `{PACKAGE}`, or set REGISTRY_BIN to the program of CNCF "
     "Distribution 2.8 or 3 (https://github.com/distribution/distribution/releases)."
 )
+DEBIANS_PATH = "/usr/bin"  # cron and some services have a PATH without it
 APT_TIMEOUT_SECONDS = 120
 
 
@@ -29,8 +30,7 @@ def find_or_fetch(var_dir: Path, named: str) -> Path:
         if found is None:
             raise NoRegistry(f"REGISTRY_BIN={named!r} is not a program: {HOW_TO_GET_IT}")
         return Path(found).resolve()
-    # Debian puts it where PATH has it, but for cron and some services.
-    found = shutil.which(PACKAGE) or shutil.which(PACKAGE, path="/usr/bin:/usr/local/bin")
+    found = shutil.which(PACKAGE) or shutil.which(PACKAGE, path=DEBIANS_PATH)
     if found is not None:
         return Path(found)
     fetched = var_dir / "bin" / PACKAGE

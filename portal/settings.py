@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import bootstrap_wrapper
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from portal import env as reader
 from portal import postgres
@@ -216,6 +217,9 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "portal.static_files.StaticFilesStorage"},
 }
+# Pages name files by their hash alone; compressing each twice would double the first start.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 IS_HTTPS = SITE_URL.startswith("https://")
 # On the port of https the front door gets certificates by itself. On any other, something in
 # front of it speaks TLS.

@@ -36,7 +36,7 @@ MARK = "GANTRY_INDEX"
 LOCK_DESCRIPTOR = 3
 LEFTOVERS_END_WITHIN_SECONDS = 6
 OLDEST_POSTGRESQL = 15
-# Static files of packages that no page uses: compressing them takes half a minute.
+# Static files of packages that no page uses: compressing them would take half a minute.
 UNUSED_STATIC_FILES = [
     "bootstrap-icons",  # pages have them inline: {% icon %}
     "*.rtl.*",
@@ -44,6 +44,9 @@ UNUSED_STATIC_FILES = [
     "bootstrap-reboot.*",
     "bootstrap-utilities.*",
     "bootstrap.esm.*",
+    "bootstrap.css*",  # pages use the .min.css and .min.js
+    "bootstrap.js*",
+    "bootstrap.bundle.js*",
     "rest_framework",  # the API speaks JSON alone
 ]
 

@@ -22,14 +22,21 @@ STOPS_WITHIN_SECONDS = 8  # as promised to operators
 class Stack:
     """Call ``start()`` before anything else, and ``stop()`` at the end; or use ``with``."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, command: list[str] | None = None, **settings: str) -> None:
         self.port = free_port()
         self.var_dir = folder / "var"
         self.host = f"localhost:{self.port}"
         self.url = f"http://{self.host}"
         self.output_file = folder / "output.txt"
+        self.command = command or [sys.executable, "manage.py", "up"]
         self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of what was started: what an operator sends a signal to."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,9 +58,11 @@ class Stack:
         self.stop()
 
     def start(self, *, is_waited_for: bool = True) -> None:
+        if self._process is not None:
+            self._process.wait(STOPS_WITHIN_SECONDS)  # a test has killed it
         with self.output_file.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                self.command,
                 cwd=BASE_DIR,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
