@@ -1,4 +1,4 @@
-"""The whole URL space. ``/v2/`` but for its lists is the registry's: the front door sends it there."""
+"""The whole URL space. Most of ``/v2/`` is the registry's: the front door sends it there."""
 
 from django.contrib import admin
 from django.urls import include, path
