@@ -10,7 +10,10 @@ import os
 import re
 import secrets
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -106,6 +109,40 @@ def read_http_address(name: str) -> str:
             "without a path."
         )
     return value
+
+
+def read_time_zone(name: str) -> str:
+    value: str = env.str(name, default="") or "UTC"
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError) as error:
+        raise BadSetting(
+            f"{name}={value!r} is not a time zone: give it like Asia/Tokyo."
+        ) from error
+    return value
+
+
+def read_database(url: str) -> dict[str, Any]:
+    """Django's connection settings for DATABASE_URL."""
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise BadSetting("DATABASE_URL must be a PostgreSQL address: postgres://user:pw@host/db")
+    try:
+        config: dict[str, Any] = env.db_url_config(url)
+    except ValueError as error:  # a port that is none
+        raise BadSetting(
+            f"DATABASE_URL can't be read ({error}): postgres://user:pw@host/db"
+        ) from error
+    # A host that doesn't answer must not hold a worker of the portal for minutes.
+    return {**config, "OPTIONS": {"connect_timeout": 5, **config.get("OPTIONS", {})}}
+
+
+def read_cache(url: str) -> dict[str, Any]:
+    """Django's settings for CACHE_URL. Only a server that all portals share is a cache here."""
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise BadSetting("CACHE_URL must be a Redis address: redis://cache.example.com:6379/0")
+    if find_spec("redis") is None:
+        raise BadSetting("CACHE_URL needs one more package: .venv/bin/pip install redis")
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
 
 
 def read_var_dir() -> Path:

@@ -36,7 +36,7 @@ REGISTRY_URL = reader.read_http_address("REGISTRY_URL")
 REGISTRY_BIN = reader.env.str("REGISTRY_BIN", default="")  # empty: found or fetched at the start
 # Where the front door takes the registry's notifications. Empty: loopback, a free port.
 REGISTRY_HOOK_ADDRESS = reader.read_host_and_port("REGISTRY_HOOK_ADDRESS")
-REGISTRY_TOKEN_ISSUER = "gantry"
+REGISTRY_TOKEN_ISSUER = "gantry"  # noqa: S105 (a name, not a secret)
 REGISTRY_HOOK_SECRET = reader.env.str(
     "REGISTRY_HOOK_SECRET", default=""
 ) or reader.generated_secret(VAR_DIR, "registry_hook_secret")
@@ -108,12 +108,10 @@ TEMPLATES = [
 # --- Database -----------------------------------------------------------------------------
 
 DATABASE_URL = reader.env.str("DATABASE_URL", default="")  # empty: the embedded server
-if DATABASE_URL and not DATABASE_URL.startswith(("postgres://", "postgresql://")):
-    raise reader.BadSetting("DATABASE_URL must be a PostgreSQL address: postgres://user:pw@host/db")
 DATABASES = {
     "default": {
         **(
-            reader.env.db_url_config(DATABASE_URL)
+            reader.read_database(DATABASE_URL)
             if DATABASE_URL
             else postgres.embedded_database(VAR_DIR)
         ),
@@ -126,7 +124,7 @@ DATABASES = {
 # Shared by all portal processes: rates counted by one must be seen by the others.
 CACHE_URL = reader.env.str("CACHE_URL", default="")
 CACHES = {
-    "default": reader.env.cache_url_config(CACHE_URL)
+    "default": reader.read_cache(CACHE_URL)
     if CACHE_URL
     else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "portal_cache"}
 }
@@ -203,7 +201,7 @@ ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = reader.env.str("TIME_ZONE", default="") or "UTC"
+TIME_ZONE = reader.read_time_zone("TIME_ZONE")
 USE_TZ = True
 
 # --- What browsers get --------------------------------------------------------------------

@@ -26,6 +26,7 @@ from portal import env
                 *["https://user@hub.example.com", "https://{env.HOME}"],
             ]
         ],
+        *[(lambda: env.read_time_zone("IT"), value) for value in ["Mars", "../etc", "UTC+1"]],
         *[(lambda: env.read_host_and_port("IT"), value) for value in ["8081", "host:", "host:0"]],
     ],
 )
@@ -34,6 +35,21 @@ def test_bad_values_are_named(monkeypatch, reader, value):
     with pytest.raises(env.BadSetting) as caught:
         reader()
     assert "IT" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///db.sqlite3", "mysql://host/db", "host", "postgres://host:port/db"]
+)
+def test_only_postgresql_is_a_database(url):
+    with pytest.raises(env.BadSetting, match="DATABASE_URL"):
+        env.read_database(url)
+
+
+@pytest.mark.parametrize("url", ["memcache://host", "locmem://", "redis://host:6379/0"])
+def test_a_cache_that_portals_can_not_share_is_refused(url):
+    """Also one whose client is not installed: that is no requirement of ours."""
+    with pytest.raises(env.BadSetting, match="CACHE_URL"):
+        env.read_cache(url)
 
 
 def test_good_values(monkeypatch):
