@@ -1,9 +1,24 @@
 """Pages beside allauth's, which lie under /account/ too."""
 
-from django.urls import path
+from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
 from accounts import staff_views, views
+
+
+class UsernameConverter:
+    """What a user name may look like: anything else in an address is not there."""
+
+    regex = "[a-z0-9_-]+"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(UsernameConverter, "username")
 
 app_name = "accounts"
 urlpatterns = [
@@ -16,11 +31,15 @@ urlpatterns = [
     path("account/tokens/<int:pk>/revoke", views.revoke_token, name="revoke_token"),
     path("account/first-staff/<str:secret>", views.first_staff_account, name="first_staff"),
     path("staff/accounts", staff_views.accounts, name="staff_accounts"),
-    path("staff/accounts/<str:name>", staff_views.account, name="staff_account"),
-    path("staff/accounts/<str:name>/reset-link", staff_views.make_reset_link, name="reset_link"),
-    path("staff/accounts/<str:name>/deactivate", staff_views.deactivate, name="deactivate"),
-    path("staff/accounts/<str:name>/activate", staff_views.activate, name="activate"),
-    path("staff/accounts/<str:name>/make-staff", staff_views.make_staff, name="make_staff"),
-    path("staff/accounts/<str:name>/remove-staff", staff_views.remove_staff, name="remove_staff"),
-    path("staff/accounts/<str:name>/confirm", staff_views.confirm_email, name="confirm_email"),
+    path("staff/accounts/<username:name>", staff_views.account, name="staff_account"),
+    path(
+        "staff/accounts/<username:name>/reset-link", staff_views.make_reset_link, name="reset_link"
+    ),
+    path("staff/accounts/<username:name>/deactivate", staff_views.deactivate, name="deactivate"),
+    path("staff/accounts/<username:name>/activate", staff_views.activate, name="activate"),
+    path("staff/accounts/<username:name>/make-staff", staff_views.make_staff, name="make_staff"),
+    path(
+        "staff/accounts/<username:name>/remove-staff", staff_views.remove_staff, name="remove_staff"
+    ),
+    path("staff/accounts/<username:name>/confirm", staff_views.confirm_email, name="confirm_email"),
 ]

@@ -137,3 +137,8 @@ def test_the_admin_shows_no_secrets_and_changes_nothing(client, alice):
     assert client.get("/admin/accounts/auditevent/").status_code == 200
     assert client.post(f"/admin/accounts/accesstoken/{token.pk}/delete/").status_code == 403
     assert client.post("/admin/accounts/auditevent/add/").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["%00", "Alice", "alice%20", "nobody"])
+def test_what_is_no_name_of_anybody_is_not_there(staff, name):
+    assert staff.get(f"/staff/accounts/{name}").status_code == 404
