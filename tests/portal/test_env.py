@@ -1,6 +1,7 @@
 """Settings that can't be right stop the start, with a sentence that names them."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -112,3 +113,11 @@ def test_sockets_of_a_deep_folder_lie_elsewhere_but_at_one_place(tmp_path):
     assert len(os.fsencode(place)) <= env.MAX_SOCKET_DIR_LENGTH
     assert place == env.socket_dir(deep, "run")
     assert place != env.socket_dir(tmp_path / ("e" * 100), "run")
+
+
+def test_the_docs_list_every_setting():
+    code = (env.BASE_DIR / "portal" / "settings.py").read_text()
+    read = set(re.findall(r'reader\.(?:env\.str|read_\w+)\(\s*"([A-Z_]+)"', code))
+    table = (env.BASE_DIR / "docs" / "settings.md").read_text()
+    listed = set(re.findall(r"(?m)^\| `([A-Z_]+)`", table))
+    assert listed == read | {"VAR_DIR", "SITE_URL", "ENV_FILE"}
