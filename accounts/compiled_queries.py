@@ -24,6 +24,8 @@ class _Statement:
     columns: slice
     fields: tuple[str, ...]
     related: tuple[Any, ...]
+    # Values beside the row's own columns, by name and place.
+    annotations: tuple[tuple[str, int], ...]
 
 
 class CompiledQuery(Generic[Row]):
@@ -69,6 +71,7 @@ def _compile(queryset: models.QuerySet[Row], marks: list[str]) -> _Statement:
         fields=tuple(column.target.attname for column, _sql, _as in select[first : last + 1]),
         # The types are Django 6.1's, which wants one argument more.
         related=tuple(get_related_populators(klass_info, select, connection.alias)),  # type: ignore[call-arg]
+        annotations=tuple(compiler.annotation_col_map.items()),
     )
 
 
@@ -77,4 +80,6 @@ def _row_of(statement: _Statement, found: Sequence[Any]) -> Any:
     row = statement.model.from_db(connection.alias, statement.fields, found[statement.columns])
     for populator in statement.related:
         populator.populate(found, row)
+    for name, place in statement.annotations:
+        setattr(row, name, found[place])
     return row

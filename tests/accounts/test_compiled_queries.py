@@ -1,6 +1,7 @@
 """Queries whose SQL is made once give the very rows that their querysets give."""
 
 import pytest
+from django.db.models import OuterRef, Subquery
 
 from accounts.compiled_queries import CompiledQuery
 from accounts.models import AccessToken, AuditEvent, Namespace, User
@@ -49,6 +50,19 @@ def test_a_row_can_be_saved(alice):
     made.refresh_from_db()
     assert made.name == "b"
     assert AccessToken.objects.count() == 1
+
+
+def test_what_is_annotated_stands_beside_the_row(alice, bob):
+    tokens = AccessToken.objects.filter(user__username=OuterRef("username"))
+    query = CompiledQuery(
+        lambda token, name: User.objects.annotate(
+            scope=Subquery(tokens.filter(name=token).values("scope")[:1])
+        ).filter(username=name)
+    )
+    AccessToken.objects.create(user=alice, name="robot", scope="write", digest="0" * 64)
+    assert query.first("robot", "alice").scope == "write"
+    assert query.first("robot", "bob").scope is None
+    assert query.first("other", "alice").scope is None
 
 
 def test_a_column_that_needs_conversion_is_refused(db):
