@@ -1,5 +1,6 @@
 """What: repositories, their tags and manifests, and what the registry told us about them."""
 
+from repositories.models.collaborators import Collaborator
 from repositories.models.events import DailyPulls, PendingWrite, RegistryEvent
 from repositories.models.manifests import Manifest, ManifestPart, Tag, TagChange
 from repositories.models.repositories import (
@@ -13,6 +14,7 @@ from repositories.models.repositories import (
 __all__ = [
     "MAX_DESCRIPTION_LENGTH",
     "MAX_README_LENGTH",
+    "Collaborator",
     "DailyPulls",
     "Manifest",
     "ManifestPart",
