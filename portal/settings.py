@@ -269,6 +269,8 @@ LOGGING = {
     "loggers": {
         # Clients ask without a token first, each time: a refusal isn't worth a line.
         "django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+        # Anybody can send any Host header: the 400 is answer enough.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         "httpx": {"level": "WARNING"},
         "procrastinate": {"level": "WARNING"},
