@@ -22,7 +22,6 @@ import psycopg
 
 from portal.env import BadSetting, private_dir, socket_dir
 
-ENGINE = "django.db.backends.postgresql"
 NAME = ROLE = "gantry"
 SUPERUSER = "postgres"  # makes the role and the database; the portal never connects as it
 SYSTEM_USER = "gantry-postgres"
@@ -46,7 +45,7 @@ class PostgresFailed(Exception):
 
 def embedded_database(var_dir: Path) -> dict[str, object]:
     """Django's connection settings for the embedded server of ``var_dir``."""
-    return {"ENGINE": ENGINE, "NAME": NAME, "USER": ROLE, "HOST": str(socket_directory(var_dir))}
+    return {"NAME": NAME, "USER": ROLE, "HOST": str(socket_directory(var_dir))}
 
 
 def data_directory(var_dir: Path) -> Path:

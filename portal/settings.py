@@ -115,8 +115,9 @@ DATABASES = {
             if DATABASE_URL
             else postgres.embedded_database(VAR_DIR)
         ),
+        "ENGINE": "portal.database",
         "CONN_MAX_AGE": None,
-        # A portal outlives a restart of the database: one cheap round trip per request.
+        # A portal outlives a restart of the database.
         "CONN_HEALTH_CHECKS": True,
     }
 }

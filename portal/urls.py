@@ -6,6 +6,8 @@ from django.urls import include, path
 from portal import views
 
 urlpatterns = [
+    # What clients ask at each pull is looked for first.
+    path("", include("repositories.protocol_urls")),
     path("", views.home, name="home"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
@@ -17,7 +19,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
     path("", include("repositories.urls")),
-    path("", include("repositories.protocol_urls")),
     path("api/", include("portal.api_urls")),
 ]
 
