@@ -13,6 +13,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import environ
@@ -132,6 +133,8 @@ def read_database(url: str) -> dict[str, Any]:
         raise BadSetting(
             f"DATABASE_URL can't be read ({error}): postgres://user:pw@host/db"
         ) from error
+    # libpq's way to name a Unix socket: postgres://user@%2Frun%2Fpostgresql/db
+    config["HOST"] = unquote(config.get("HOST") or "")
     # A host that doesn't answer must not hold a worker of the portal for minutes.
     return {**config, "OPTIONS": {"connect_timeout": 5, **config.get("OPTIONS", {})}}
 

@@ -46,6 +46,11 @@ def test_only_postgresql_is_a_database(url):
         env.read_database(url)
 
 
+def test_a_database_at_a_unix_socket():
+    config = env.read_database("postgres://me@%2Frun%2Fpostgresql/gantry")
+    assert (config["HOST"], config["USER"], config["NAME"]) == ("/run/postgresql", "me", "gantry")
+
+
 @pytest.mark.parametrize("url", ["memcache://host", "locmem://", "redis://host:6379/0"])
 def test_a_cache_that_portals_can_not_share_is_refused(url):
     """Also one whose client is not installed: that is no requirement of ours."""
