@@ -8,8 +8,10 @@ from allauth.core import context as allauth_context
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +43,27 @@ class AccountAdapter(DefaultAccountAdapter):
         name = names.fold(username)
         Namespace.check_free_for(name)
         return name
+
+    def clean_password(self, password: str, user: User | None = None) -> str:
+        if access_tokens.looks_like_one(password):
+            # Every client would show it as the token that it isn't.
+            raise ValidationError(_("This is an access token, not a password."))
+        cleaned: str = super().clean_password(password, user)
+        return cleaned
+
+    def post_login(
+        self, request: HttpRequest, user: User, *, signup: bool, **kwargs: Any
+    ) -> HttpResponse:
+        hint = names.old_docker_hint(user.username) if signup else ""
+        if hint:
+            messages.info(request, hint)
+        response: HttpResponse = super().post_login(request, user, signup=signup, **kwargs)
+        return response
+
+    def unstash_verified_email(self, request: HttpRequest) -> str | None:
+        """As allauth's, which writes a session even where there is nothing to take out of one."""
+        email: str | None = request.session.pop("account_verified_email", None)
+        return email
 
     # --- Sign-in: the limit is the one of /token ------------------------------------------
 

@@ -37,6 +37,10 @@ class BadCredentials(Exception):
     """Wrong, expired, revoked or blocked; the message says what to do, for clients to print."""
 
 
+class AccountIsOff(BadCredentials):
+    """The password is right, but staff or its owner have switched the account off."""
+
+
 class Origin(TypedDict):
     """From where a secret is shown, and by which client."""
 
@@ -134,7 +138,7 @@ def _check_password(username: str, password: str, address: str | None) -> User:
         limits.record_failure(username, address, password)
         raise BadCredentials(_wrong())
     if not user.is_active:
-        raise BadCredentials("this account is blocked: ask the staff of the index")
+        raise AccountIsOff("this account is blocked: ask the staff of the index")
     limits.record_success(user, address)
     return user
 

@@ -28,16 +28,6 @@ NAME_HELP = _(
 )
 
 
-def old_docker_hint(username: str) -> str:
-    """What the owner of a name should know that old clients refuse; empty if they take it."""
-    if names.is_usable_by_old_docker(username):
-        return ""
-    return gettext(
-        "Docker 1.4 and older can't push to “%(name)s”: they want 4 to 30 of a to z, 0 to 9 "
-        "and “_”. Every later client can."
-    ) % {"name": username}
-
-
 # --- Signing up and in ----------------------------------------------------------------------
 
 
@@ -94,9 +84,6 @@ class SignupForm(allauth_forms.SignupForm):
             user.must_confirm_email = True
             user.save(update_fields=["must_confirm_email"])
         audit.record(request, "user.signed_up", user.username, user=user)
-        hint = old_docker_hint(user.username)
-        if hint:
-            messages.info(request, hint)
 
 
 class FirstStaffForm(forms.Form):
@@ -192,7 +179,14 @@ class ChangeEmailForm(allauth_forms.AddEmailForm):
                 addresses.delete()
                 address = EmailAddress.objects.create(user=self.user, email=email, primary=True)
                 self.user.save(update_fields=["email"])
-                audit.record(request, "email.changed", self.user.username, email=email, old=old)
+                audit.record(
+                    request,
+                    "email.changed",
+                    self.user.username,
+                    user=self.user,
+                    email=email,
+                    old=old,
+                )
         if settings.SENDS_MAIL:
             send_verification_email_to_address(request, address)
         return address

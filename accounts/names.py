@@ -114,3 +114,13 @@ def suggest(name: str, is_free: Callable[[str], bool]) -> str | None:
 def is_usable_by_old_docker(name: str) -> bool:
     """Whether docker up to 1.4 can push to this namespace."""
     return OLD_DOCKER_PATTERN.fullmatch(name) is not None
+
+
+def old_docker_hint(name: str) -> str:
+    """What the owner of a name should know that old clients refuse; empty if they take it."""
+    if is_usable_by_old_docker(name):
+        return ""
+    return _(
+        "Docker 1.4 and older can't push to “%(name)s”: they want 4 to 30 of a to z, 0 to 9 "
+        "and “_”. Every later client can."
+    ) % {"name": name}

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
-from accounts import staff_views, views
+from accounts import staff_views, v1_users, views
 
 
 class UsernameConverter:
@@ -42,4 +42,9 @@ urlpatterns = [
         "staff/accounts/<username:name>/remove-staff", staff_views.remove_staff, name="remove_staff"
     ),
     path("staff/accounts/<username:name>/confirm", staff_views.confirm_email, name="confirm_email"),
+    # For docker of 2013 to 2017. No redirect between the two forms: a POST would become a GET.
+    path("v1/users", v1_users.users),
+    path("v1/users/", v1_users.users),
+    path("v1/users/<str:name>", v1_users.user),
+    path("v1/users/<str:name>/", v1_users.user),
 ]

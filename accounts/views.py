@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import access_tokens, audit, first_staff, forms, pasted
+from accounts import access_tokens, audit, first_staff, forms, names, pasted
 from accounts.adapter import SessionsAdapter
 from accounts.models import AccessToken, User
 
@@ -143,7 +143,7 @@ def first_staff_account(request: HttpRequest, secret: str) -> HttpResponse:
             user = first_staff.make_account(secret, request, **form.cleaned_data)
         except first_staff.LinkIsOver:
             return _first_staff_is_over(request)
-        hint = forms.old_docker_hint(user.username)
+        hint = names.old_docker_hint(user.username)
         if hint:
             messages.info(request, hint)
         # Nothing to confirm: who reads the operator's terminal is trusted with more than this.

@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts import audit, names
-from accounts.forms import old_docker_hint
 from accounts.models import Namespace, User
 
 
@@ -22,7 +21,7 @@ class Command(createsuperuser.Command):
         user = User.objects.filter(username=self.name).first()
         if user is not None:  # None: there was no terminal to ask for a name
             audit.record(None, "staff.created_by_command", user.username)
-            if options["verbosity"] >= 1 and (hint := old_docker_hint(user.username)):
+            if options["verbosity"] >= 1 and (hint := names.old_docker_hint(user.username)):
                 self.stdout.write(hint)
 
     def _validate_username(
