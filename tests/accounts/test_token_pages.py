@@ -147,9 +147,7 @@ def test_revokes_after_asking(alices_browser, alice):
     assert alices_browser.post(f"/account/tokens/{token.pk}/revoke").status_code == 404
 
 
-def test_costs_the_same_queries_for_many_tokens(
-    alices_browser, alice, django_assert_num_queries
-):
+def test_costs_the_same_queries_for_many_tokens(alices_browser, alice, django_assert_num_queries):
     token, _secret = access_tokens.create(alice, "laptop", "read")
     for number in range(20):
         access_tokens.create(alice, f"token {number}", "read")
