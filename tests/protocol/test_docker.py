@@ -70,7 +70,8 @@ def test_what_is_pushed_is_on_the_page_and_anybody_pulls_it(index, docker, alice
     docker("push", image)
 
     page = f"/r/{alice_there.name}/app"
-    wait_for(lambda: "linux/amd64" in alice_there.web.see(f"{page}/tags"), "the platform", 15)
+    tags = f"{page}/tags"
+    wait_for(lambda: "linux/amd64" in alice_there.web.http.get(tags).text, "the platform", 15)
     assert "1.0" in alice_there.web.see(page)
 
     docker.empty()

@@ -48,7 +48,7 @@ def test_skopeo_copies_inspects_and_lists(index, skopeo, layout, alice_there):
     listed = json.loads(skopeo("list-tags", PLAIN_HTTP, f"docker://{index.host}/{path}"))
     assert listed["Tags"] == ["1", "latest"]
     tags = f"/r/{path}/tags"
-    wait_for(lambda: "linux/arm64" in alice_there.web.see(tags), "both platforms", 15)
+    wait_for(lambda: "linux/arm64" in alice_there.web.http.get(tags).text, "platforms", 15)
 
 
 def test_push_to_somebody_else_is_refused_with_the_cure(
