@@ -1,6 +1,12 @@
 """What: repositories, their tags and manifests, and what the registry told us about them."""
 
 from repositories.models.collaborators import Collaborator
+from repositories.models.deletions import (
+    UNDO_WITHIN,
+    Deletion,
+    GarbageCollection,
+    HeldManifest,
+)
 from repositories.models.events import DailyPulls, PendingWrite, RegistryEvent
 from repositories.models.manifests import Manifest, ManifestPart, Tag, TagChange
 from repositories.models.repositories import (
@@ -14,8 +20,12 @@ from repositories.models.repositories import (
 __all__ = [
     "MAX_DESCRIPTION_LENGTH",
     "MAX_README_LENGTH",
+    "UNDO_WITHIN",
     "Collaborator",
     "DailyPulls",
+    "Deletion",
+    "GarbageCollection",
+    "HeldManifest",
     "Manifest",
     "ManifestPart",
     "PendingWrite",

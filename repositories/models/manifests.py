@@ -62,6 +62,8 @@ class Manifest(models.Model):
                 condition=~Q(subject_digest=""),
                 name="manifest_referrers",
             ),
+            # Open pages ask again and again whether everything is read.
+            models.Index(fields=["repository"], condition=Q(kind="unread"), name="manifest_unread"),
         ]
 
     def __str__(self) -> str:
@@ -104,6 +106,12 @@ class ManifestPart(models.Model):
         indexes = [models.Index(fields=["digest"], name="manifest_part_by_digest")]
 
 
+class TagManager(models.Manager["Tag"]):
+    def get_queryset(self) -> models.QuerySet["Tag"]:
+        """What was deleted is there for undo alone: see deletions.py."""
+        return super().get_queryset().filter(deletion=None)
+
+
 class Tag(models.Model):
     """A movable name for a manifest."""
 
@@ -116,11 +124,27 @@ class Tag(models.Model):
     pushed_by = models.CharField(max_length=MAX_USERNAME_LENGTH, blank=True)
     pull_count = models.PositiveBigIntegerField(default=0)
     missing_since = models.DateTimeField(null=True, blank=True)
+    # Nobody should begin to use it; pulls go on. And what to use: a tag, or a whole reference.
+    deprecated_at = models.DateTimeField(null=True, blank=True)
+    successor = models.CharField(max_length=255, blank=True)
+    # It was deleted, and may be wanted back.
+    deletion = models.ForeignKey(
+        "Deletion", on_delete=models.CASCADE, null=True, blank=True, related_name="tags"
+    )
+
+    objects = TagManager()
+    everything = models.Manager["Tag"]()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["repository", "name"], name="tag_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["repository", "name"], condition=Q(deletion=None), name="tag_once"
+            )
+        ]
         indexes = [
-            models.Index(fields=["repository", "-pushed_at", "name"], name="tag_newest"),
+            # Lists of tags go on where a page ended, by one of these or by tag_once.
+            models.Index(fields=["repository", "pushed_at", "name"], name="tag_newest"),
+            models.Index(fields=["repository", "pull_count", "name"], name="tag_most_pulled"),
         ]
 
     def __str__(self) -> str:
@@ -138,4 +162,7 @@ class TagChange(models.Model):
     access_token_id = models.BigIntegerField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["repository", "tag", "-at"], name="tag_change_of_tag")]
+        indexes = [
+            models.Index(fields=["repository", "tag", "-at"], name="tag_change_of_tag"),
+            models.Index(fields=["digest"], condition=~Q(digest=""), name="tag_change_of_digest"),
+        ]

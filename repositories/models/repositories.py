@@ -35,6 +35,13 @@ class RepositoryQuerySet(models.QuerySet["Repository"]):
         return self.order_by("-pull_count", "name", "pk")
 
 
+class RepositoryManager(models.Manager.from_queryset(RepositoryQuerySet)):  # type: ignore[misc]
+    def get_queryset(self) -> RepositoryQuerySet:
+        """What was deleted is there for undo alone: see deletions.py."""
+        queryset: RepositoryQuerySet = super().get_queryset()
+        return queryset.filter(deleted_at=None)
+
+
 class Repository(models.Model):
     """A named set of tags. Without a namespace it is top-level, and only staff create it."""
 
@@ -59,7 +66,16 @@ class Repository(models.Model):
     # Made by manage.py demo: rows alone, which the sync doesn't look for in the registry.
     is_demo = models.BooleanField(default=False, editable=False)
 
-    objects = RepositoryQuerySet.as_manager()
+    # Shell patterns, one a line: tags that are written once. See immutable.py.
+    immutable_tags = models.TextField(_("immutable tags"), max_length=1000, blank=True)
+    # Nobody should begin to use it; pulls go on. And what to use: a path, or a whole reference.
+    deprecated_at = models.DateTimeField(null=True, blank=True)
+    successor = models.CharField(_("successor"), max_length=255, blank=True)
+    # It was deleted, and may be wanted back. Another may have its path meanwhile.
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = RepositoryManager()
+    everything = RepositoryQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("repository")
@@ -67,7 +83,10 @@ class Repository(models.Model):
         constraints = [
             # Nulls count as equal, so that there is one top-level "debian", too.
             models.UniqueConstraint(
-                fields=["namespace", "name"], nulls_distinct=False, name="repository_path_unique"
+                fields=["namespace", "name"],
+                condition=Q(deleted_at=None),
+                nulls_distinct=False,
+                name="repository_path_unique",
             ),
             models.CheckConstraint(
                 condition=Q(name__regex=names.NAME_PATTERN), name="repository_name_well_formed"
