@@ -24,6 +24,12 @@ def line(name: str, message: str) -> str:
     return f"{time.strftime('%H:%M:%S')} {name:<{NAME_WIDTH}} | {message}"
 
 
+def is_worth_a_line(name: str, message: str) -> bool:
+    """Not what clients do all day: before each push they ask for layers that aren't there yet,
+    and Distribution calls the 404 an error."""
+    return not (name == "registry" and "http.response.status=404" in message)
+
+
 def say(message: str) -> None:
     print(line("gantry", message), flush=True)
 
@@ -48,6 +54,8 @@ class Console:
         *lines, self._unfinished[name] = (self._unfinished[name] + data).split(b"\n")
         for text in lines:
             message = text.decode(errors="replace").rstrip()
+            if not is_worth_a_line(name, message):
+                continue
             self._print(message if name in WITHOUT_NAME else line(name, message))
 
     def print_exit(self, event: Any) -> None:
