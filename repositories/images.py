@@ -11,11 +11,12 @@ BuildKit, docs/attestations/attestation-storage.md.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from django.utils.dateparse import parse_datetime
 
+from repositories.artifacts import BUILD_CACHE
 from repositories.models import Manifest, ManifestPart
 
 Kind = Manifest.Kind
@@ -242,6 +243,8 @@ def _read_index(manifest: dict[str, Any], media_type: str) -> Contents:
         _descriptor(child, PartKind.CHILD, f"Child {number}")
         for number, child in enumerate(descriptors, start=1)
     )
+    if any(child.media_type == BUILD_CACHE for child in children):
+        return _build_cache(manifest, media_type, children)
     return Contents(
         kind=Kind.INDEX,
         media_type=media_type,
@@ -249,6 +252,25 @@ def _read_index(manifest: dict[str, Any], media_type: str) -> Contents:
         subject_digest=_subject(manifest),
         annotations=_text_map(manifest.get("annotations")),
         parts=children,
+    )
+
+
+def _build_cache(manifest: dict[str, Any], media_type: str, children: tuple[Part, ...]) -> Contents:
+    """BuildKit writes its cache as an image index whose children are layers, not manifests."""
+    if sum(child.size_bytes for child in children) > MAX_SIZE:
+        raise MalformedManifest("The sizes of the layers can't be right.")
+    return Contents(
+        kind=Kind.ARTIFACT,
+        media_type=media_type,
+        artifact_type=BUILD_CACHE,
+        annotations=_text_map(manifest.get("annotations")),
+        parts=tuple(
+            replace(
+                child,
+                kind=PartKind.CONFIG if child.media_type == BUILD_CACHE else PartKind.LAYER,
+            )
+            for child in children
+        ),
     )
 
 

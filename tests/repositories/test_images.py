@@ -106,6 +106,21 @@ def test_the_content_type_counts_where_the_body_is_silent():
     )
 
 
+def test_a_build_cache_is_no_image_index_though_it_is_written_as_one():
+    """Its children are layers: nobody should look for manifests of these digests."""
+    cache = descriptor("c", mediaType="application/vnd.buildkit.cacheconfig.v0")
+    contents = read({"schemaVersion": 2, "manifests": [descriptor("a"), cache]}, images.OCI_INDEX)
+
+    assert contents.kind == Kind.ARTIFACT
+    assert contents.artifact_type == "application/vnd.buildkit.cacheconfig.v0"
+    assert [part.kind for part in contents.parts] == [PartKind.LAYER, PartKind.CONFIG]
+    assert contents.size_bytes == 20
+
+    endless = descriptor("a", size=images.MAX_SIZE)
+    with pytest.raises(MalformedManifest):
+        read({"schemaVersion": 2, "manifests": [endless, cache]}, images.OCI_INDEX)
+
+
 def test_an_image_index_and_its_attestations():
     amd64 = descriptor("a", platform={"os": "linux", "architecture": "amd64"})
     arm = descriptor("b", platform={"os": "linux", "architecture": "arm", "variant": "v7"})
