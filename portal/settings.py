@@ -4,7 +4,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import bootstrap_wrapper
-from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
 
 from portal import env as reader
@@ -200,7 +199,7 @@ ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
 # --- Language -----------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]  # each as its readers call it
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = reader.read_time_zone("TIME_ZONE")
 USE_TZ = True
@@ -234,6 +233,9 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = f"gantry_session_{PORT}"
 CSRF_COOKIE_NAME = f"gantry_csrf_{PORT}"
 LANGUAGE_COOKIE_NAME = "gantry_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SECURE = IS_HTTPS
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "DENY"
 # A README of 64 KiB in a form is the largest body that a page takes; see also the Caddyfile.

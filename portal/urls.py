@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import views
+from portal import help, views
 
 urlpatterns = [
     # What clients ask at each pull is looked for first.
@@ -13,6 +13,8 @@ urlpatterns = [
     path("readyz", views.readyz, name="readyz"),
     path("robots.txt", views.robots),
     path("favicon.ico", views.favicon),
+    path("help/", help.contents, name="help"),
+    path("help/<slug:topic>", help.topic, name="help-topic"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("account/", include("allauth.urls")),
     path("staff", views.staff, name="staff"),
