@@ -47,6 +47,17 @@ def read_port(name: str, default: int) -> int:
     return int(value)
 
 
+def read_optional_port(name: str) -> int | None:
+    """None if it isn't set."""
+    return read_port(name, 0) if env.str(name, default="") else None
+
+
+def read_file_path(name: str) -> Path | None:
+    """As the checkout sees it, if it isn't absolute; None if it isn't set."""
+    value: str = env.str(name, default="")
+    return BASE_DIR / Path(value).expanduser() if value else None
+
+
 def read_positive(name: str, default: int) -> int:
     value = env.str(name, default="") or str(default)
     if not value.isdecimal() or int(value) < 1:
@@ -109,7 +120,8 @@ def read_http_address(name: str) -> str:
             f"{name}={value!r} is not an address: give it like https://hub.example.com, "
             "without a path."
         )
-    return value
+    # A browser leaves the port of the scheme away, and what it sends is compared.
+    return value.removesuffix(":443" if value.startswith("https:") else ":80")
 
 
 def read_time_zone(name: str) -> str:

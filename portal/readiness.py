@@ -21,7 +21,7 @@ def checks() -> dict[str, bool]:
         "database": database_answers(),
         "migrations": migrations_are_done(),
         "registry": registry_answers(),
-        "front door": _answers(settings.FRONT_DOOR_URL),
+        "front door": _answers(settings.FRONT_DOOR_URL, host=settings.SITE_HOST),
     }
 
 
@@ -54,11 +54,15 @@ def _known_migrations() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None).disk_migrations or {})
 
 
-def _answers(address: str, socket: Path | None = None) -> bool:
+def _answers(address: str, *, socket: Path | None = None, host: str = "") -> bool:
     """Whether a registry answers there: 200, or 401 for who has no token."""
-    transport = httpx.HTTPTransport(uds=str(socket)) if socket else None
+    # The front door's certificate is for its name, and it is asked by its address.
+    transport = httpx.HTTPTransport(
+        uds=str(socket) if socket else None, verify=not (socket or host)
+    )
+    headers = {"Host": host} if host else {}
     try:
         with httpx.Client(transport=transport, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            return client.get(f"{address}/v2/").status_code in {200, 401}
+            return client.get(f"{address}/v2/", headers=headers).status_code in {200, 401}
     except httpx.HTTPError:
         return False

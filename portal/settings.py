@@ -7,17 +7,33 @@ import bootstrap_wrapper
 from whitenoise.compress import Compressor
 
 from portal import env as reader
-from portal import postgres
+from portal import postgres, tls
 
 reader.read_env_file()
 
 BASE_DIR = reader.BASE_DIR
 VAR_DIR = reader.read_var_dir()
-PORT = reader.read_port("PORT", 8080)
+TRUSTED_PROXIES = reader.read_networks("TRUSTED_PROXIES")
+TLS_CERT = reader.read_file_path("TLS_CERT")
+TLS_KEY = reader.read_file_path("TLS_KEY")
+TLS = tls.choose(
+    reader.read_choice("TLS", ["auto", "acme", "internal", "off"]),
+    reader.read_http_address("SITE_URL"),
+    has_certificate=TLS_CERT is not None,
+    has_key=TLS_KEY is not None,
+    is_behind_proxy=bool(TRUSTED_PROXIES),
+)
+PORT = reader.read_port("PORT", tls.default_port(reader.read_http_address("SITE_URL"), TLS))
+# Where plain HTTP is answered, too: with the way to https.
+HTTP_PORT = reader.read_optional_port("HTTP_PORT")
+if HTTP_PORT is not None and (not TLS.is_spoken or HTTP_PORT == PORT):
+    raise reader.BadSetting(
+        "HTTP_PORT is where the front door leads from http to https: it needs a SITE_URL with "
+        "https, another number than PORT, and no proxy that speaks TLS in front."
+    )
 SITE_URL = reader.read_site_url(PORT)
 SITE_HOST = urlsplit(SITE_URL).netloc  # as people type it: also the name of our token service
 REGISTRATION = reader.read_choice("REGISTRATION", ["open", "closed"])
-TRUSTED_PROXIES = reader.read_networks("TRUSTED_PROXIES")
 PORTAL_WORKERS = reader.read_positive("PORTAL_WORKERS", 2)
 DEBUG = reader.read_bool("DEBUG", default=False)
 
@@ -219,14 +235,21 @@ STORAGES = {
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 IS_HTTPS = SITE_URL.startswith("https://")
-# On the port of https the front door gets certificates by itself. On any other, something in
-# front of it speaks TLS.
-FRONT_DOOR_SPEAKS_TLS = IS_HTTPS and PORT == 443
-# Where /readyz looks whether the front door answers.
-FRONT_DOOR_URL = SITE_URL if FRONT_DOOR_SPEAKS_TLS else f"http://127.0.0.1:{PORT}"
+# Where /readyz and the start look whether the front door answers.
+FRONT_DOOR_URL = f"{'https' if TLS.is_spoken else 'http'}://127.0.0.1:{PORT}"
+TLS_AUTHORITY = tls.Authority(urlsplit(SITE_URL).hostname or "", VAR_DIR / "secrets")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+# A year, as https://hstspreload.org asks. Not for localhost: browsers would ask every other program
+# that somebody develops there for https.
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS and urlsplit(SITE_URL).hostname != "localhost" else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W004",  # no HSTS: see above
+    "security.W005",  # HSTS for subdomains: they may be somebody else's
+    "security.W008",  # the front door leads from http to https
+    "security.W021",  # nor do we decide that browsers ship with the name
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Copies on one host name differ by port alone, and cookies don't: each gets names of its own.

@@ -4,6 +4,7 @@ Everything that may fail fails here, with a sentence that says what to do, and n
 that supervisord would start again for ever.
 """
 
+import datetime
 import errno
 import fcntl
 import hashlib
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
@@ -24,7 +26,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts import first_staff
-from portal import postgres, registry_binary
+from portal import postgres, registry_binary, tls
 from portal.console import say
 from portal.env import BadSetting, private_dir
 from repositories import registry_config, registry_tokens
@@ -34,6 +36,7 @@ MARK = "GANTRY_INDEX"
 # supervisord closes what it inherits from 5 on, and its children from 3 on (supervisor 4.3,
 # options.py, cleanup_fds; process.py, _prepare_child_fds): the lock is held by it alone.
 LOCK_DESCRIPTOR = 3
+HTTP_DEFAULT_PORT = 80
 LEFTOVERS_END_WITHIN_SECONDS = 6
 OLDEST_POSTGRESQL = 15
 # Static files of packages that no page uses: compressing them would take half a minute.
@@ -62,13 +65,15 @@ def run() -> None:
         lock = take_lock(settings.VAR_DIR)
         end_leftovers(settings.VAR_DIR)
         check_port_is_free(settings.PORT)
+        redirect_port = choose_redirect_port()
         private_dir(settings.RUN_DIR)
+        prepare_tls()
         program = find_registry()
         collect_static()
         with database():
             prepare_database()
             write_private(settings.RUN_DIR / "welcome.txt", welcome())
-        environment = environment_of_processes(program)
+        environment = environment_of_processes(program, redirect_port)
     except (BadSetting, postgres.PostgresFailed, registry_binary.NoRegistry) as error:
         raise CannotStart(str(error)) from error
     except OSError as error:
@@ -134,7 +139,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def check_port_is_free(port: int) -> None:
+def check_port_is_free(port: int, name: str = "PORT") -> None:
     for family, address in [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]:  # noqa: S104
         try:
             with socket.socket(family) as listener:
@@ -145,14 +150,39 @@ def check_port_is_free(port: int) -> None:
                 listener.listen()
         except PermissionError as error:
             raise CannotStart(
-                f"PORT={port} is for root alone: set a PORT from 1024 on, or start as root."
+                f"{name}={port} is for root alone: set a {name} from 1024 on, or start as root."
             ) from error
         except OSError as error:
             if family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
                 continue  # a machine without IPv6
             raise CannotStart(
-                f"PORT={port} is used by another program: stop that, or set another PORT."
+                f"{name}={port} is used by another program: stop that, or set another {name}."
             ) from error
+
+
+def choose_redirect_port() -> int | None:
+    """Where plain HTTP is led to https; None if nowhere."""
+    if settings.HTTP_PORT is not None:
+        check_port_is_free(settings.HTTP_PORT, "HTTP_PORT")
+        return int(settings.HTTP_PORT)
+    if not settings.TLS.is_spoken or settings.PORT != tls.HTTPS_PORT:
+        return None
+    try:
+        check_port_is_free(HTTP_DEFAULT_PORT, "HTTP_PORT")
+    except CannotStart:  # nobody asked for it, and https works without
+        say(f"port {HTTP_DEFAULT_PORT} is taken: http:// will not lead to {settings.SITE_URL}")
+        return None
+    return HTTP_DEFAULT_PORT
+
+
+def prepare_tls() -> None:
+    """The files that the front door needs to speak TLS are there, and fit."""
+    now = datetime.datetime.now(datetime.UTC)
+    if settings.TLS_CERT and settings.TLS_KEY:
+        host = settings.TLS_AUTHORITY.host
+        tls.check_certificate(settings.TLS_CERT, settings.TLS_KEY, host, now)
+    if settings.TLS == tls.Tls.INTERNAL:
+        settings.TLS_AUTHORITY.make(now)
 
 
 def find_registry() -> Path | None:
@@ -236,10 +266,28 @@ def welcome() -> str:
        docker login {host}
     3. Push an image into your namespace:
        docker tag IMAGE {host}/YOUR-NAME/IMAGE && docker push {host}/YOUR-NAME/IMAGE
+{how_to_trust()}"""
+
+
+def how_to_trust() -> str:
+    """What clients need before they believe our own authority; empty if that isn't in use."""
+    if settings.TLS != tls.Tls.INTERNAL:
+        return ""
+    host = settings.SITE_HOST
+    authority = settings.TLS_AUTHORITY
+    return f"""
+  This index certifies itself. Each machine that uses it must trust it first: as root,
+       mkdir -p /etc/docker/certs.d/{host}
+       curl -k -o /etc/docker/certs.d/{host}/ca.crt {settings.SITE_URL}/ca.crt
+  That is for docker and podman; for all else see {settings.SITE_URL}/help/certificate
+  Compare the fingerprint (openssl x509 -noout -sha256 -fingerprint -in ca.crt):
+       {authority.fingerprint}
 """
 
 
-def environment_of_processes(registry_program: Path | None) -> dict[str, str]:
+def environment_of_processes(
+    registry_program: Path | None, redirect_port: int | None = None
+) -> dict[str, str]:
     """What supervisord.conf, the Caddyfile and the processes find in their environment.
 
     Writes the registry's configuration on the way, since both name the port of its hook.
@@ -253,8 +301,8 @@ def environment_of_processes(registry_program: Path | None) -> dict[str, str]:
         write_private(settings.RUN_DIR / "registry.yml", registry_config.render(registry))
     else:
         registry_tokens.bundle_path()
-    scheme, _, host = settings.SITE_URL.partition("://")
-    speaks_tls = settings.FRONT_DOOR_SPEAKS_TLS
+    site = urlsplit(settings.SITE_URL)
+    speaks_tls = settings.TLS.is_spoken
     has_postgres = not settings.DATABASE_URL
     variables = {
         "BIN": str(Path(sys.executable).parent),
@@ -268,15 +316,20 @@ def environment_of_processes(registry_program: Path | None) -> dict[str, str]:
         "HAS_REGISTRY": str(registry_program is not None).lower(),
         "REGISTRY_BIN": str(registry_program or "false"),
         "REGISTRY_UPSTREAM": settings.REGISTRY_URL or f"unix/{settings.REGISTRY_SOCKET}",
-        "FRONT_DOOR": settings.SITE_URL if speaks_tls else f"http://:{settings.PORT}",
+        "FRONT_DOOR": front_door_address(),
         "FRONT_DOOR_URL": settings.FRONT_DOOR_URL,
-        # Port 80 stays closed: certificates are proved on 443 (TLS-ALPN).
+        "PORT": str(settings.PORT),
         "AUTO_HTTPS": "disable_redirects" if speaks_tls else "off",
+        "REDIRECT": "off" if redirect_port is None else "on",
+        "REDIRECT_PORT": str(redirect_port or HTTP_DEFAULT_PORT),
+        **tls_variables(),
         "PROTOCOLS": "h1 h2" if speaks_tls else "h1",
         "CADDY_DIR": str(settings.VAR_DIR / "caddy"),
         "TRUSTED_PROXIES": " ".join(settings.TRUSTED_PROXIES),
-        "SITE_SCHEME": scheme,
-        "SITE_HOST": host,
+        "SITE_SCHEME": site.scheme,
+        "SITE_HOST": settings.SITE_HOST,
+        "SITE_NAME": site.hostname or "",
+        "SITE_URL": settings.SITE_URL,
         "HOOK_HOST": hook_host,
         "HOOK_PORT": str(hook_port),
     }
@@ -286,6 +339,25 @@ def environment_of_processes(registry_program: Path | None) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "OTEL_TRACES_EXPORTER": "none",  # Distribution 3 would send traces to localhost
         **{f"GANTRY_{name}": value for name, value in variables.items()},
+    }
+
+
+def front_door_address() -> str:
+    """What the front door listens for. Where it speaks TLS, it has a certificate for one name."""
+    if not settings.TLS.is_spoken:
+        return f"http://:{settings.PORT}"
+    host = urlsplit(settings.SITE_URL).hostname or ""
+    return f"https://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+
+
+def tls_variables() -> dict[str, str]:
+    authority = settings.TLS_AUTHORITY
+    is_internal = settings.TLS == tls.Tls.INTERNAL
+    return {
+        "TLS": settings.TLS,
+        "TLS_CERT": str(authority.certificate_file if is_internal else settings.TLS_CERT or ""),
+        "TLS_KEY": str(authority.key_file if is_internal else settings.TLS_KEY or ""),
+        "TLS_AUTHORITY": authority.id if is_internal else "",
     }
 
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from portal import help, views
+from portal import certificate, help, views
 
 urlpatterns = [
     # What clients ask at each pull is looked for first.
@@ -14,6 +14,8 @@ urlpatterns = [
     path("robots.txt", views.robots),
     path("favicon.ico", views.favicon),
     path("help/", help.contents, name="help"),
+    path("help/certificate", certificate.how_to_trust, name="certificate"),
+    path("ca.crt", certificate.root, name="root-certificate"),
     path("help/<slug:topic>", help.topic, name="help-topic"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("account/", include("allauth.urls")),

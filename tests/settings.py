@@ -4,7 +4,10 @@ import os
 import tempfile
 
 # Before the settings are read. Tests don't look at the developer's .env or variables.
-for name in ["SITE_URL", "EMAIL_URL", "REGISTRATION", "CACHE_URL", "TRUSTED_PROXIES", "DEBUG"]:
+for name in [
+    *["SITE_URL", "EMAIL_URL", "REGISTRATION", "CACHE_URL", "TRUSTED_PROXIES", "DEBUG"],
+    *["TLS", "TLS_CERT", "TLS_KEY", "HTTP_PORT"],
+]:
     os.environ.pop(name, None)
 os.environ["ENV_FILE"] = os.devnull
 os.environ["PORT"] = "8080"

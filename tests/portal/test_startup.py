@@ -178,7 +178,7 @@ def test_while_nothing_answers_the_front_door_is_missing():
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and doesn't listen
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        assert welcome.what_is_missing(address) == "front door"
+        assert welcome.what_is_missing(address, "localhost") == "front door"
 
 
 def test_readyz_says_what_does_not_answer(client, db, settings):
