@@ -11,12 +11,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
-from accounts import access_tokens, audit, limits, mails, names
+from accounts import access_tokens, audit, deletion, limits, mails, names
 from accounts.models import AccessToken, Namespace, User
 from accounts.reset_links import reset_url
 
@@ -75,6 +75,13 @@ class AccountAdapter(DefaultAccountAdapter):
             _name_given(credentials), self.get_client_ip(request), credentials["password"]
         )
 
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        """What comes after the right password of an account that is switched off."""
+        if deletion.offer_undo(user, request):
+            return HttpResponseRedirect(reverse("accounts:undo_deletion"))
+        response: HttpResponse = super().respond_user_inactive(request, user)
+        return response
+
     def login(self, request: HttpRequest, user: User) -> None:
         super().login(request, user)
         limits.record_success(user, self.get_client_ip(request))
@@ -112,12 +119,16 @@ class AccountAdapter(DefaultAccountAdapter):
     @transaction.atomic
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         user = email_address.user
-        old = user.email
+        old, new = user.email, email_address.email
+        was_confirmed = not user.must_confirm_email
         if not super().confirm_email(request, email_address):
             return False
+        user.must_confirm_email = False
         User.objects.filter(pk=user.pk).update(must_confirm_email=False)
-        action = "email.confirmed" if old == email_address.email else "email.changed"
-        audit.record(request, action, user.username, user=user, email=email_address.email)
+        action = "email.confirmed" if old == new else "email.changed"
+        audit.record(request, action, user.username, user=user, email=new)
+        if old != new:
+            mails.tell_of_changed_email(user, request, old if was_confirmed else "", new)
         return True
 
     def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
@@ -143,6 +154,8 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any] | None = None,
         email: str | None = None,
     ) -> None:
+        if template_prefix == "account/email/email_changed":
+            return  # allauth's goes to the old address alone: confirm_email() tells both
         mails.notify(template_prefix, user, allauth_context.request, context, to=email or "")
 
 

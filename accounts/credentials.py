@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts import access_tokens, audit, limits, names
 from accounts.compiled_queries import CompiledQuery
 from accounts.digests import keyed_digest
-from accounts.models import AccessToken, RememberedPassword, User
+from accounts.models import AccessToken, AccountDeletion, RememberedPassword, User
 from accounts.principals import Principal
 
 REMEMBERED_FOR = timedelta(minutes=10)
@@ -138,9 +138,19 @@ def _check_password(username: str, password: str, address: str | None) -> User:
         limits.record_failure(username, address, password)
         raise BadCredentials(_wrong())
     if not user.is_active:
-        raise AccountIsOff("this account is blocked: ask the staff of the index")
+        raise AccountIsOff(_why_off(user))
     limits.record_success(user, address)
     return user
+
+
+def _why_off(user: User) -> str:
+    deletion = AccountDeletion.objects.filter(user=user).first()
+    if deletion is None:
+        return "this account is blocked: ask the staff of the index"
+    return (
+        f"this account is to be deleted on {deletion.due_at:%Y-%m-%d}: "
+        f"to keep it, sign in at {settings.SITE_URL}/account/login/"
+    )
 
 
 def _find_user(username: str) -> User | None:

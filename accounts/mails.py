@@ -56,6 +56,13 @@ def tell_of_access_token(token: AccessToken, request: HttpRequest | None) -> Non
     notify("account/email/access_token_created", token.user, request, {"token": token})
 
 
+def tell_of_changed_email(user: User, request: HttpRequest | None, old: str, new: str) -> None:
+    """At the old address, too, should that be the only one that he can still read."""
+    for address in filter(None, [old, new]):
+        context = {"from_email": old, "to_email": new}
+        notify("account/email/email_changed", user, request, context, to=address)
+
+
 def _render(name: str, values: Mapping[str, object]) -> str:
     context = Context(dict(values), autoescape=name.endswith(".html"))
     return Engine.get_default().get_template(name).render(context)

@@ -138,6 +138,21 @@ class Namespace(models.Model):
         raise ValidationError(problem, code="username")
 
 
+class AccountDeletion(models.Model):
+    """Somebody wants his account deleted. Switched off until then; signing in undoes it."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="deletion"
+    )
+    requested_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField(db_index=True)
+    # Chosen when it was asked for: others go on pulling his public images, or can't any more.
+    keeps_public_images = models.BooleanField()
+
+    def __str__(self) -> str:
+        return f"{self.user_id}, due {self.due_at:%Y-%m-%d}"
+
+
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
     def usable(self) -> Self:
         """Neither revoked nor expired, of somebody who may sign in."""

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import access_tokens, audit, first_staff, forms, names, pasted
+from accounts import access_tokens, audit, deletion, first_staff, forms, names, pasted
 from accounts.adapter import SessionsAdapter
 from accounts.models import AccessToken, User
 
@@ -58,6 +58,24 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
     SessionsAdapter().end_sessions([session])
     messages.success(request, _("The session is ended."))
     return redirect("usersessions_list")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def undo_deletion(request: HttpRequest) -> HttpResponse:
+    """Where one comes who signs in to an account that waits to be deleted."""
+    waiting = deletion.offered(request)
+    if waiting is None:
+        return redirect("account_login")
+    if request.method != "POST":
+        return render(request, "accounts/undo_deletion.html", {"deletion": waiting})
+    if not deletion.undo(waiting.user, request):
+        return redirect("account_login")  # a moment too late: he finds no account any more
+    messages.success(request, _("Your account stays. Nothing of it was lost."))
+    response: HttpResponse = perform_login(
+        request, waiting.user, email_verification="none", redirect_url=reverse("home")
+    )
+    return response
 
 
 # --- Access tokens --------------------------------------------------------------------------

@@ -421,4 +421,31 @@ class Migration(migrations.Migration):
                 name="namespace_name_well_formed",
             ),
         ),
+        migrations.CreateModel(
+            name="AccountDeletion",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "requested_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                    ),
+                ),
+                ("due_at", models.DateTimeField(db_index=True)),
+                ("keeps_public_images", models.BooleanField()),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deletion",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
     ]

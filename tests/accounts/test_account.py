@@ -8,7 +8,7 @@ from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -105,9 +105,23 @@ def test_with_mail_a_new_address_counts_when_it_is_confirmed(
     alice.refresh_from_db()
     assert alice.email == "new@example.com"
     assert AuditEvent.objects.filter(action="email.changed", actor_id=alice.pk).exists()
-    warning = queued_mails()[-1]
-    assert warning.to == ["alice@example.com"]
-    assert "from alice@example.com to new@example.com" in warning.body
+    told = queued_mails()[1:]
+    assert [message.to for message in told] == [["alice@example.com"], ["new@example.com"]]
+    for message in told:
+        assert "from alice@example.com to new@example.com" in message.body
+
+
+def test_an_address_that_nobody_confirmed_is_told_nothing(client, alice, sends_mail, queued_mails):
+    User.objects.filter(pk=alice.pk).update(must_confirm_email=True)
+    client.force_login(alice)
+    change_email(client, "new@example.com")
+    [confirmation] = queued_mails()
+    link = next(line for line in confirmation.body.splitlines() if "confirm-email" in line)
+
+    client.post(link.removeprefix("http://localhost:8080"))
+
+    told = queued_mails()[1:]
+    assert [message.to for message in told] == [["new@example.com"]]
 
 
 # --- Sessions -------------------------------------------------------------------------------
