@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from repositories import settings_views, views
+from repositories import settings_views, views, why_views
 
 app_name = "repositories"
 urlpatterns = [
@@ -20,5 +20,7 @@ urlpatterns = [
         settings_views.repository_settings,
         name="settings",
     ),
+    path("why", why_views.why_index, name="why_index"),
+    path("why/<slug:rule>", why_views.why, name="why"),
     path("staff/top-level", settings_views.staff_top_level, name="staff_top_level"),
 ]
