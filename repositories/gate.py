@@ -15,11 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from accounts.audit import client_of
-from accounts.models import AccessToken
 from accounts.principals import Principal
-from repositories import pending_writes
-from repositories.access import Access, Action, access_to
+from repositories import pending_writes, refusals
+from repositories.access import Action, access_to
 from repositories.names import is_digest, is_tag, split_path, without_library
+from repositories.refusals import Refusal
 from repositories.registry_tokens import BadRegistryToken, principal_of, verify
 from repositories.v2 import bearer_token, challenge, error, grants
 
@@ -51,15 +51,15 @@ def gate(request: HttpRequest) -> HttpResponse:
             request.headers.get("X-Forwarded-Uri", ""),
         )
     except NotAWrite as problem:
-        return error(400, "NAME_INVALID", str(problem))
+        return error(400, "NAME_INVALID", str(refusals.bad_name(str(problem))))
     token = bearer_token(request)
     try:
         principal = principal_of(token)
     except BadRegistryToken:
         return _answer_to_stranger(write, has_token=bool(token))
     refusal = _refusal(principal, write)
-    if refusal:
-        return error(403, "DENIED", refusal)
+    if refusal is not None:
+        return error(403, "DENIED", str(refusal))
     if write.reference and NEEDED[write.method] <= grants(verify(token), "repository", write.path):
         pending_writes.announce(
             principal,
@@ -114,22 +114,6 @@ def _answer_to_stranger(write: Write, *, has_token: bool) -> HttpResponse:
     return challenge(f"repository:{write.path}:{actions}", problem)
 
 
-def _refusal(principal: Principal, write: Write) -> str:
-    """Why this may not be done now, in a sentence for clients; empty if it may."""
-    access = access_to(principal, write.path)
-    if access.allows(ACTIONS[write.method]):
-        return ""
-    if write.method != "DELETE":
-        return access.push_refusal
-    return _why_no_delete(principal, access)
-
-
-def _why_no_delete(principal: Principal, access: Access) -> str:
-    if principal.user is None:
-        return f"log in to delete: docker login {settings.SITE_HOST}"
-    if Action.PUSH in access.actions and principal.scope != AccessToken.Scope.DELETE:
-        return (
-            f"this access token may only {principal.scope}: make one with the scope delete at "
-            f"{settings.SITE_URL}/account/tokens"
-        )
-    return f"{access.path} is not here, or not yours to delete from, {principal.username}"
+def _refusal(principal: Principal, write: Write) -> Refusal | None:
+    """Why this may not be done now; None if it may."""
+    return access_to(principal, write.path).refusal(ACTIONS[write.method])

@@ -21,9 +21,9 @@ class CollaboratorQuerySet(models.QuerySet["Collaborator"]):
 
     def open_invitations(self, user: User) -> Self:
         """What ``user`` may accept or decline, the newest first."""
-        owned = self.filter(repository__namespace__user__isnull=False)
+        there = self.filter(repository__namespace__user__isnull=False, repository__deleted_at=None)
         return (
-            owned.filter(user=user, accepted_at=None)
+            there.filter(user=user, accepted_at=None)
             .select_related("repository__namespace")
             .order_by("-invited_at", "-pk")
         )
