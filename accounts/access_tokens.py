@@ -14,9 +14,9 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit, mails
+from accounts import audit, limits, mails
 from accounts.compiled_queries import CompiledQuery
-from accounts.models import AccessToken, User
+from accounts.models import AccessToken, AuditEvent, User
 
 PREFIX = "gtp_"
 DEVICE_PREFIX = "gtd_"  # what docker login keeps on a device: an OAuth2 refresh token
@@ -28,6 +28,10 @@ LAST_USE_RESOLUTION = timedelta(minutes=1)
 DEVICE_LIFETIME = timedelta(days=365)
 # CI logs in anew in each run: the devices used longest ago make room.
 MAX_DEVICES = 50
+
+USED_FROM_NEW_ADDRESS = "access_token.used_from_new_address"
+# CI comes from anywhere: nobody reads more lines, and each is a write.
+MAX_ADDRESSES_A_DAY = 20
 
 _USABLE_BY_DIGEST = CompiledQuery(
     lambda digest: AccessToken.objects.usable().select_related("user").filter(digest=digest)
@@ -104,7 +108,7 @@ def create_for_device(
         digest=digest_of(secret),
         expires_at=expires_at,
     )
-    _forget_old_devices(user)
+    _forget_old_devices(user, parent)
     audit.record(request, "device_token.created", name, user=user, id=token.pk)
     return secret
 
@@ -123,9 +127,11 @@ def note_use(token: AccessToken, address: str | None, client: str) -> None:
         return
     # Whoever is first in this minute writes; the others find nothing to update.
     stale = Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USE_RESOLUTION)
-    AccessToken.objects.filter(stale, pk=token.pk).update(
+    is_first = AccessToken.objects.filter(stale, pk=token.pk).update(
         last_used_at=now, last_used_from=address, last_used_by=client[:200]
     )
+    if is_first and address and address != token.last_used_from:
+        _tell_of_new_address(token, address, client[:200])
 
 
 def revoke(token: AccessToken, request: HttpRequest | None = None) -> bool:
@@ -140,8 +146,32 @@ def revoke(token: AccessToken, request: HttpRequest | None = None) -> bool:
     return bool(revoked)
 
 
-def _forget_old_devices(user: User) -> None:
-    devices = AccessToken.objects.filter(user=user, kind=AccessToken.Kind.DEVICE)
+def _tell_of_new_address(token: AccessToken, address: str, client: str) -> None:
+    """A row for the owner's page, if ``token`` wasn't used from there in the last months."""
+    now = timezone.now()
+    network = limits.place_of(address)
+    if token.last_used_at is not None:
+        told = AuditEvent.objects.filter(
+            actor_id=token.user_id, action=USED_FROM_NEW_ADDRESS, access_token_id=token.pk
+        )
+        is_known = told.filter(at__gt=now - limits.KNOWN_FOR, details__network=network).exists()
+        if is_known or told.filter(at__gt=now - timedelta(days=1)).count() >= MAX_ADDRESSES_A_DAY:
+            return
+    AuditEvent.objects.create(
+        action=USED_FROM_NEW_ADDRESS,
+        actor_id=token.user_id,
+        actor_name=token.user.username,
+        access_token_id=token.pk,
+        target=token.name,
+        address=address,
+        client=client,
+        details={"network": network},
+    )
+
+
+def _forget_old_devices(user: User, parent: AccessToken | None) -> None:
+    """Of those that logged in with the same: a token that may only read ends no other's device."""
+    devices = AccessToken.objects.filter(user=user, kind=AccessToken.Kind.DEVICE, parent=parent)
     kept = devices.order_by("-created_at").values("pk")[:MAX_DEVICES]
     devices.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
 

@@ -72,7 +72,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         limits.record_failure(
-            _name_given(credentials), self.get_client_ip(request), credentials["password"]
+            _name_given(credentials),
+            self.get_client_ip(request),
+            credentials["password"],
+            client=audit.client_of(request),
         )
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:

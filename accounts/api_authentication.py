@@ -43,7 +43,7 @@ def _authenticate(request: Request) -> tuple[User, AccessToken | None] | None:
     if access_tokens.looks_like_one(secret):
         token = credentials.authenticate_token(secret, username=username, **origin)
         return token.user, token
-    user = credentials.authenticate_password(username, secret, address=origin["address"])
+    user = credentials.authenticate_password(username, secret, **origin)
     return user, None
 
 

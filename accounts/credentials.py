@@ -83,7 +83,7 @@ def authenticate(username: str, secret: str, *, address: str | None, client: str
     if access_tokens.looks_like_one(secret):
         token = authenticate_token(secret, username=username, address=address, client=client)
         return Principal.of_token(token.user, token)
-    return Principal(authenticate_password(username, secret, address=address))
+    return Principal(authenticate_password(username, secret, address=address, client=client))
 
 
 def authenticate_token(
@@ -108,7 +108,9 @@ def authenticate_token(
     return token
 
 
-def authenticate_password(username: str, password: str, *, address: str | None) -> User:
+def authenticate_password(
+    username: str, password: str, *, address: str | None, client: str
+) -> User:
     """Who has this password. ``username`` may be an e-mail address, too.
 
     Raises BadCredentials or limits.TooManyAttempts. A password that was right a moment ago is
@@ -116,10 +118,12 @@ def authenticate_password(username: str, password: str, *, address: str | None) 
     """
     if not (username and password and _is_possible(username, password)):
         raise BadCredentials(_wrong())
-    digest = keyed_digest("password", names.fold(username), password)
+    # Remembered for where it was checked alone: elsewhere, a guesser who is refused by the limit
+    # would learn from the answer which guess was right.
+    digest = keyed_digest("password", names.fold(username), password, limits.place_of(address))
     user = _remembered(digest)
     if user is None:
-        user = _check_password(username, password, address)
+        user = _check_password(username, password, address, client)
         _remember(digest, user)
     return user
 
@@ -129,13 +133,13 @@ def purge() -> None:
     RememberedPassword.objects.filter(expires_at__lt=timezone.now()).delete()
 
 
-def _check_password(username: str, password: str, address: str | None) -> User:
+def _check_password(username: str, password: str, address: str | None, client: str) -> User:
     limits.check(username, address)
     user = _find_user(username)
     if user is None:
         make_password(password)  # takes as long as for a user whom there is
     if user is None or not user.check_password(password):
-        limits.record_failure(username, address, password)
+        limits.record_failure(username, address, password, client=client)
         raise BadCredentials(_wrong())
     if not user.is_active:
         raise AccountIsOff(_why_off(user))

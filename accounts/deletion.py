@@ -17,7 +17,12 @@ UNDO_WITHIN = timedelta(days=7)
 UNDO_PAGE_SECONDS = 15 * 60
 UNDO_KEY = "undo_account_deletion"
 # What a row of the audit log says beside who and what: addresses, e-mail and other.
-PERSONAL_DETAILS = ["email.changed", "email.confirmed", "session.revoked"]
+PERSONAL_DETAILS = [
+    "access_token.used_from_new_address",
+    "email.changed",
+    "email.confirmed",
+    "session.revoked",
+]
 
 
 class LastStaff(Exception):

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import names
 from accounts.digests import keyed_digest
-from accounts.models import KnownAddress, LoginFailure, User
+from accounts.models import AuditEvent, KnownAddress, LoginFailure, User
 
 # Somebody who has forgotten which of his passwords it was tries fewer than this in a row.
 PER_NAME_AND_ADDRESS = (10, timedelta(minutes=10))
@@ -53,7 +53,7 @@ def check(username: str, address: str | None) -> None:
     ``username`` is what was typed, a user name or an e-mail address. Ask before hashing: that
     is what a flood would cost.
     """
-    name, place = _subject(username), _place(address)
+    name, place = _subject(username), place_of(address)
     failures = LoginFailure.objects.all()
     limits = [(failures.filter(username=name, address=place), PER_NAME_AND_ADDRESS)]
     # Those who have signed in from here pay for their own mistakes alone, not for a neighbour's
@@ -70,18 +70,24 @@ def check(username: str, address: str | None) -> None:
         raise TooManyAttempts(wait)
 
 
-def record_failure(username: str, address: str | None, secret: str) -> None:
-    """Count a wrong secret, unless the same one was wrong before."""
+def record_failure(username: str, address: str | None, secret: str, *, client: str = "") -> None:
+    """Count a wrong secret, unless the same one was wrong before; tell its owner, if it has one."""
     name = _subject(username)
-    failure = LoginFailure(
-        username=name, address=_place(address), secret_digest=keyed_digest("failure", name, secret)
+    _failure, is_new = LoginFailure.objects.get_or_create(
+        username=name,
+        address=place_of(address),
+        secret_digest=keyed_digest("failure", name, secret),
     )
-    LoginFailure.objects.bulk_create([failure], ignore_conflicts=True)
+    if is_new and User.objects.filter(username=name).exists():
+        # Nobody's deed: who it was isn't known.
+        AuditEvent.objects.create(
+            action="user.sign_in_failed", target=name, address=address, client=client
+        )
 
 
 def record_success(user: User, address: str | None) -> None:
     """Remember ``address`` as one of ``user``'s, and forgive what he mistyped there."""
-    place, now = _place(address), timezone.now()
+    place, now = place_of(address), timezone.now()
     LoginFailure.objects.filter(username=user.username, address=place).delete()
     if place == NOWHERE:
         return
@@ -105,6 +111,17 @@ def purge() -> None:
     KnownAddress.objects.filter(seen_at__lt=now - KNOWN_FOR).delete()
 
 
+def place_of(address: str | None) -> str:
+    """What counts as one address: an IPv4 address, or an IPv6 network."""
+    if not address:
+        return NOWHERE
+    ip = ipaddress.ip_address(address)
+    if ip.version == 6:
+        network = ipaddress.IPv6Network((ip, IPV6_PREFIX), strict=False)
+        return str(network.network_address)
+    return str(ip)
+
+
 def _seconds_to_wait(failures: QuerySet[LoginFailure], limit: Limit) -> int:
     """Until fewer than the limit's count lie in its window; 0 if that is so now."""
     count, window = limit
@@ -122,14 +139,3 @@ def _subject(username: str) -> str:
         user = User.objects.with_email(name)
         name = user.username if user else name
     return name[: names.MAX_LENGTH]
-
-
-def _place(address: str | None) -> str:
-    """What counts as one address: an IPv4 address, or an IPv6 network."""
-    if not address:
-        return NOWHERE
-    ip = ipaddress.ip_address(address)
-    if ip.version == 6:
-        network = ipaddress.IPv6Network((ip, IPV6_PREFIX), strict=False)
-        return str(network.network_address)
-    return str(ip)

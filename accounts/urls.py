@@ -26,6 +26,7 @@ urlpatterns = [
     path("account", RedirectView.as_view(pattern_name="accounts:account")),
     path("account/sessions/<int:pk>/end", views.end_session, name="end_session"),
     path("account/deletion/undo", views.undo_deletion, name="undo_deletion"),
+    path("account/security", views.security_events, name="security"),
     path("account/tokens", views.tokens, name="tokens"),
     path("account/tokens/new", views.new_token, name="new_token"),
     path("account/tokens/created", views.created_token, name="created_token"),

@@ -138,8 +138,7 @@ def _by_password(request: HttpRequest) -> User:
     username, secret = credentials.from_basic(request.headers.get("Authorization", ""))
     if access_tokens.looks_like_one(secret):
         raise BadCredentials("this needs your password: an access token can't change an account")
-    origin = credentials.origin(request)
-    return credentials.authenticate_password(username, secret, address=origin["address"])
+    return credentials.authenticate_password(username, secret, **credentials.origin(request))
 
 
 def _is_known(username: str) -> bool:

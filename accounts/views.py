@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import access_tokens, audit, deletion, first_staff, forms, names, pasted
+from accounts import access_tokens, audit, deletion, first_staff, forms, names, pasted, security
 from accounts.adapter import SessionsAdapter
 from accounts.models import AccessToken, User
 
@@ -58,6 +58,23 @@ def end_session(request: HttpRequest, pk: int) -> HttpResponse:
     SessionsAdapter().end_sessions([session])
     messages.success(request, _("The session is ended."))
     return redirect("usersessions_list")
+
+
+@login_required
+@require_safe
+@never_cache
+def security_events(request: HttpRequest) -> HttpResponse:
+    user = _user_of(request)
+    text = request.GET.get("before", "")
+    before = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    events, older = security.events_of(user, before)
+    context = {
+        "failures": [] if before else security.failed_sign_ins_of(user),
+        "events": events,
+        "older": older,
+        "is_older": before is not None,
+    }
+    return render(request, "accounts/security.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
