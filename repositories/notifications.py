@@ -72,7 +72,7 @@ def record_push(event: Event) -> bool:
         return False
     pending = _pending_write_of(event, PendingWrite.Method.PUT)
     by = pending.username if pending else event.actor
-    repository = _repository_for_push(event.path, by)
+    repository = _repository_for_push(event, by)
     if repository is None:
         logger.warning("ignored: a push to %r, which can't be a repository", event.path)
         return False
@@ -150,14 +150,17 @@ def _is_new(event: Event, action: RegistryEvent.Action) -> bool:
     return RegistryEvent.objects.get_or_create(id=event.id, defaults=event.fields(action))[1]
 
 
-def _repository_for_push(path: str, by: str) -> Repository | None:
-    """The repository at ``path``, made if its namespace belongs to somebody."""
+def _repository_for_push(event: Event, by: str) -> Repository | None:
+    """The repository at a path, made if its namespace belongs to somebody."""
+    path = event.path
     parts = split_path(path)
     if parts is None:
         return None
     repository = Repository.objects.at(path).first()
     if repository is not None or parts[0] is None:
         return repository
+    if Repository.everything.at(path).filter(deleted_at__gte=event.at).exists():
+        return None  # it was deleted since, with what this push brought
     namespace = Namespace.objects.select_related("user").filter(name=parts[0]).first()
     if namespace is None or namespace.user is None:
         return None

@@ -14,7 +14,14 @@ from django.utils import timezone
 
 from accounts.principals import Principal
 from repositories import registry
-from repositories.models import Manifest, PendingWrite, Repository, RepositoryQuerySet, Tag
+from repositories.models import (
+    Deletion,
+    Manifest,
+    PendingWrite,
+    Repository,
+    RepositoryQuerySet,
+    Tag,
+)
 from repositories.names import is_tag
 from repositories.notifications import Event, record_delete, record_push
 
@@ -115,6 +122,9 @@ def _compare(write: PendingWrite, digest: str, asked_at: datetime) -> None:
     A tag that has the digest we know is no proof: the new one may still come.
     """
     tag = write.reference if is_tag(write.reference) else ""
+    leaving = Deletion.objects.leaving(write.path, tag)
+    if write.method == Method.PUT and leaving.filter(asked_at__gte=write.announced_at).exists():
+        return  # what the registry shows was deleted since; that waits until this write is over
     event = Event(
         path=write.path,
         at=asked_at,

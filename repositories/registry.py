@@ -8,11 +8,12 @@ Source: OCI Distribution Specification 1.1; Distribution 2.8.2 and 3.1, registry
 """
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 from django.conf import settings
@@ -20,6 +21,8 @@ from django.conf import settings
 from repositories import registry_tokens
 from repositories.images import MAX_CONFIG_BYTES, MEDIA_TYPES
 from repositories.names import is_digest, is_tag, split_path
+
+logger = logging.getLogger(__name__)
 
 USER_AGENT = "Gantry"
 ACCEPT = ", ".join(MEDIA_TYPES)
@@ -30,7 +33,11 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024  # the registry takes no larger one
 MAX_LIST_BYTES = 16 * 1024 * 1024
 CATALOG_PAGE = 1000  # the registry's own limit
 MAX_PAGES = 100_000  # a list that goes in circles must end
+UNFIT = {"MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "MANIFEST_INVALID", "BLOB_UNKNOWN"}
 UNKNOWN = {"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"}
+
+# Images that wait for undo. "deleted" is nobody's namespace, so no client's token names it.
+HELD_PATH = "deleted/images"
 
 CATALOG_ACCESS = {"type": "registry", "name": "catalog", "actions": ["*"]}
 
@@ -41,6 +48,10 @@ class RegistryUnavailable(Exception):
 
 class NotThere(Exception):
     """The registry says, in its own words, that it does not have this."""
+
+
+class Refused(Exception):
+    """The registry says that it can't store a manifest: a part of it isn't there."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,58 @@ class Registry:
             return self._list(f"/v2/_catalog?n={CATALOG_PAGE}", "repositories", CATALOG_ACCESS)
         except NotThere as error:
             raise RegistryUnavailable("the registry has no catalogue") from error
+
+    def put_manifest(self, path: str, reference: str, manifest: "StoredManifest") -> None:
+        """Write a manifest under a tag or its digest. Raises Refused, RegistryUnavailable."""
+        url = _manifest_url(path, reference)
+        headers = {"Content-Type": manifest.media_type}
+        answer = self._send("PUT", url, [_write(path)], manifest.content, headers)
+        if answer.status_code == 400 and _Answer(url, answer, answer.content).error_codes & UNFIT:
+            raise Refused(f"{url}: {answer.text[:300]}")
+        if answer.status_code != 201:
+            raise RegistryUnavailable(f"PUT {url}: {answer.status_code}")
+
+    def delete_manifest(self, path: str, digest: str) -> None:
+        """Remove a manifest and all tags that stand for it, if it is there.
+
+        Raises RegistryUnavailable.
+        """
+        url = _manifest_url(path, digest)
+        answer = self._send("DELETE", url, [_write(path)])
+        is_gone = _Answer(url, answer, answer.content).error_codes & UNKNOWN
+        if answer.status_code != 202 and not (answer.status_code == 404 and is_gone):
+            raise RegistryUnavailable(f"DELETE {url}: {answer.status_code}")
+
+    def mount(self, digest: str, *, source: str, target: str) -> bool:
+        """Let ``target`` have a blob of ``source``; False if there is none.
+
+        Raises RegistryUnavailable.
+        """
+        url = f"/v2/{target}/blobs/uploads/"
+        query = urlencode({"mount": digest, "from": source})
+        access = [_write(target), _pull(source)]
+        answer = self._send("POST", f"{url}?{query}", access)
+        if answer.status_code == 202:  # it takes an upload instead
+            self._send("DELETE", answer.headers.get("Location", ""), access)
+            return False
+        if answer.status_code != 201:
+            raise RegistryUnavailable(f"POST {url}: {answer.status_code}")
+        return True
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        access: list[dict[str, Any]],
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """A request that changes something. Its answers are short. Raises RegistryUnavailable."""
+        token = f"Bearer {registry_tokens.own_token(access)}"
+        with _errors_of(url):
+            return self._client.request(
+                method, url, content=content, headers={**(headers or {}), "Authorization": token}
+            )
 
     def _list(self, url: str, key: str, access: Mapping[str, Any]) -> list[str]:
         """All pages of a list; a page that fails is a list that fails."""
@@ -236,13 +299,18 @@ def _errors_of(url: str) -> Iterator[None]:
 
 
 def _manifest_url(path: str, reference: str) -> str:
-    if split_path(path) is None or not (is_tag(reference) or is_digest(reference)):
+    is_path = path == HELD_PATH or split_path(path) is not None
+    if not is_path or not (is_tag(reference) or is_digest(reference)):
         raise ValueError(f"{path[:200]!r}, {reference[:200]!r}: not an address of the registry")
     return f"/v2/{path}/manifests/{reference}"
 
 
 def _pull(path: str) -> dict[str, Any]:
     return {"type": "repository", "name": path, "actions": ["pull"]}
+
+
+def _write(path: str) -> dict[str, Any]:
+    return {"type": "repository", "name": path, "actions": ["pull", "push", "delete"]}
 
 
 def _authorized(access: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, str]:

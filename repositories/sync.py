@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import audit
 from repositories import registry
 from repositories.jobs import defer
-from repositories.models import Manifest, Repository, Tag
+from repositories.models import Deletion, Manifest, Repository, Tag
 from repositories.names import split_path
 from repositories.notifications import Event, record_push, remove_tags
 
@@ -114,6 +114,8 @@ def _compare_tag(
             result.missing.append(tag.pk)
             _mark(connection, path, tag, asked_at)
         return False
+    if tag is None and Deletion.objects.leaving(path, name).exists():
+        return True  # it was deleted, and a worker will tell the registry
     if tag is None or tag.manifest.digest != digest:
         result.added += record_push(Event(path=path, at=asked_at, digest=digest, tag=name))
     elif tag.missing_since is not None:

@@ -7,7 +7,7 @@ from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from repositories import manifests, pending_writes, pulls, sync
+from repositories import deletions, manifests, pending_writes, pulls, sync
 from repositories.jobs import defer_once
 from repositories.registry import RegistryUnavailable
 
@@ -43,6 +43,27 @@ def count_pulls(timestamp: int) -> None:
 @app.task(name="repositories.purge_events", queueing_lock="purge_events")
 def purge_events(timestamp: int) -> None:
     pulls.purge_events()
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(name=deletions.TASK, queueing_lock=deletions.TASK, lock="deletions")
+def carry_out_deletions(timestamp: int = 0) -> None:
+    """Called at once by who deletes; every 5 s for what had to wait."""
+    try:
+        deletions.carry_out()
+    except RegistryUnavailable as error:
+        deletions.logger.warning("deletions wait for the registry: %s", error)
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(
+    name="repositories.purge_deletions",
+    queueing_lock="purge_deletions",
+    lock="deletions",
+    retry=PATIENCE,
+)
+def purge_deletions(timestamp: int) -> None:
+    deletions.purge()
 
 
 @app.periodic(cron="17 3 * * *")

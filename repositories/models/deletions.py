@@ -30,8 +30,11 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
         is_covered = Q(kind=Deletion.Kind.REPOSITORY) | Q(tags__name=tag)
         return self.at_work().filter(is_covered, path=path)
 
-    def due(self) -> Self:
-        return self.filter(state=State.DELETED, removed_at__lt=timezone.now() - UNDO_WITHIN)
+    def over(self) -> Self:
+        """Those that are of no use any more."""
+        limit = timezone.now() - UNDO_WITHIN
+        too_late = Q(state=State.DELETED, removed_at__lt=limit)
+        return self.filter(too_late | Q(state=State.UNDONE, undone_at__lt=limit))
 
 
 class Deletion(models.Model):
@@ -68,6 +71,8 @@ class Deletion(models.Model):
     kept_count = models.PositiveIntegerField(default=0)
     asked_at = models.DateTimeField(db_default=Now())
     asked_by = models.CharField(max_length=MAX_USERNAME_LENGTH, blank=True)
+    # When it last had its turn: the registry is changed for many in turns.
+    worked_at = models.DateTimeField(db_default=Now())
     removed_at = models.DateTimeField(null=True)
     undone_at = models.DateTimeField(null=True)
     undone_by = models.CharField(max_length=MAX_USERNAME_LENGTH, blank=True)
@@ -106,8 +111,8 @@ class HeldManifest(models.Model):
     digest = models.CharField(max_length=71)
     # It lies in the reserved repository.
     is_held = models.BooleanField(default=False)
-    # It leaves its own repository; else something there still needs it.
-    goes = models.BooleanField(default=False)
+    # It has left its own repository. What something there still needs stays.
+    is_gone = models.BooleanField(default=False)
     # The registry had lost a part of it before: it can't be given back.
     is_lost = models.BooleanField(default=False)
 
@@ -116,6 +121,15 @@ class HeldManifest(models.Model):
             models.UniqueConstraint(fields=["deletion", "digest"], name="held_manifest_once")
         ]
         indexes = [models.Index(fields=["digest"], name="held_manifest_by_digest")]
+
+
+class GarbageCollectionQuerySet(models.QuerySet["GarbageCollection"]):
+    def running(self) -> Self:
+        return self.filter(ended_at=None)
+
+    def last_freed(self) -> "GarbageCollection | None":
+        """The last one that went well."""
+        return self.exclude(ended_at=None).filter(problem="").order_by("-ended_at").first()
 
 
 class GarbageCollection(models.Model):
@@ -130,6 +144,8 @@ class GarbageCollection(models.Model):
     # Why nothing was freed; empty if all went well.
     problem = models.CharField(max_length=500, blank=True)
 
+    objects = GarbageCollectionQuerySet.as_manager()
+
     class Meta:
         constraints = [
             # One at a time.
@@ -140,9 +156,3 @@ class GarbageCollection(models.Model):
                 name="garbage_collection_alone",
             )
         ]
-
-    @classmethod
-    def last(cls) -> "GarbageCollection | None":
-        """The last one that freed what there was."""
-        ended = cls.objects.filter(ended_at__isnull=False, problem="")
-        return ended.order_by("-ended_at").first()

@@ -35,11 +35,13 @@ class RepositoryQuerySet(models.QuerySet["Repository"]):
         return self.order_by("-pull_count", "name", "pk")
 
 
-class RepositoryManager(models.Manager.from_queryset(RepositoryQuerySet)):  # type: ignore[misc]
+_Manager = models.Manager.from_queryset(RepositoryQuerySet)
+
+
+class RepositoryManager(_Manager["Repository"]):
     def get_queryset(self) -> RepositoryQuerySet:
         """What was deleted is there for undo alone: see deletions.py."""
-        queryset: RepositoryQuerySet = super().get_queryset()
-        return queryset.filter(deleted_at=None)
+        return RepositoryQuerySet(self.model, using=self._db).filter(deleted_at=None)
 
 
 class Repository(models.Model):
