@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 
-.PHONY: help up install test test-fast lint demo bench
+.PHONY: help up install test test-fast lint messages demo bench
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -20,11 +20,15 @@ test: .venv/installed-dev ## Run all tests, also with real clients and a browser
 test-fast: .venv/installed-dev ## Run the tests that need neither clients nor a browser
 	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup -m "not clients and not browser"
 
-lint: .venv/installed-dev ## Check style, types and migrations
+lint: .venv/installed-dev ## Check style, types, migrations and translations
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	$(PYTHON) manage.py makemigrations --check --dry-run
+	$(PYTHON) manage.py messages --check
+
+messages: .venv/installed ## Collect the texts to translate in locale/, and list them
+	@exec $(PYTHON) manage.py messages
 
 demo: .venv/installed ## Fill the index that runs with believable repositories
 	@exec $(PYTHON) manage.py demo

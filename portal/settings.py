@@ -216,7 +216,7 @@ ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]  # each as its readers call it
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [VAR_DIR / "locale"]  # compiled at the start: portal/translations.py
 TIME_ZONE = reader.read_time_zone("TIME_ZONE")
 USE_TZ = True
 

@@ -26,7 +26,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts import first_staff
-from portal import postgres, registry_binary, tls
+from portal import postgres, registry_binary, tls, translations
 from portal.console import say
 from portal.env import BadSetting, private_dir
 from repositories import registry_config, registry_tokens
@@ -70,6 +70,7 @@ def run() -> None:
         prepare_tls()
         program = find_registry()
         collect_static()
+        translations.compile_all(settings.LOCALE_PATHS[0])
         with database():
             prepare_database()
             write_private(settings.RUN_DIR / "welcome.txt", welcome())

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 
-from portal import postgres
+from portal import postgres, translations
 from tests import tools
 from tests.stack import Stack, new_folder
 
@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     config.add_cleanup(lambda: shutil.rmtree(settings.VAR_DIR, ignore_errors=True))
+    translations.compile_all(settings.LOCALE_PATHS[0])
     if not os.environ.get("DATABASE_URL"):
         server = postgres.start(settings.VAR_DIR, is_durable=False)
         config.add_cleanup(lambda: postgres.stop(server))

@@ -8,17 +8,24 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 register = template.Library()
 
 NARROW_SPACE = "\u202f"  # doesn't break between a number and its unit
 KILO, MEGA, GIGA, TERA = 10**3, 10**6, 10**9, 10**12
+TEN_THOUSAND, HUNDRED_MILLION = 10**4, 10**8
 
 
 @register.filter
 def short_number(number: int) -> str:
-    """``950``, ``1.2 k``, ``31 M``."""
+    """``950``, ``1.2 k``, ``31 M``; in Chinese, which counts by ten thousands, ``1.2万``."""
+    if (get_language() or "").startswith("zh"):
+        for unit, name in [(HUNDRED_MILLION, "亿"), (TEN_THOUSAND, "万")]:
+            if number >= unit:
+                return f"{_two_digits(number / unit)}{name}"
+        return number_format(number)
     for unit, name in [(GIGA, "G"), (MEGA, "M"), (KILO, "k")]:
         if number >= unit:
             return f"{_two_digits(number / unit)}{NARROW_SPACE}{name}"

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from repositories.pull_chart import HEIGHT, WIDTH, chart
 from repositories.templatetags.figures import ago, file_size, short_digest, short_number
@@ -22,6 +22,15 @@ from repositories.templatetags.figures import ago, file_size, short_digest, shor
 )
 def test_numbers_have_two_digits_that_count(number, expected):
     assert short_number(number) == expected.replace(" ", "\u202f")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(9999, "9999"), (12_345, "1.2万"), (1_234_567, "123万"), (310_000_000, "3.1亿")],
+)
+def test_chinese_counts_by_ten_thousands(number, expected):
+    with translation.override("zh-hans"):
+        assert short_number(number) == expected
 
 
 @pytest.mark.parametrize(
