@@ -28,6 +28,7 @@ from repositories.access import (
     get_repository_or_404,
     may_create_top_level,
 )
+from repositories.api_paging import address_of
 from repositories.models import Manifest, ManifestPart, Repository, Tag
 from repositories.names import MAX_PATH_LENGTH, split_path
 from repositories.search import MAX_PAGE_SIZE, listed_repositories, search
@@ -181,6 +182,8 @@ class RepositoryDetail(APIView):
             for key, value in form.validated_data.items()
             if getattr(repository, key) != value
         }
+        if "is_private" in changes:
+            _get(request, repository.path, Action.OWN)
         _change(request, repository, changes)
         return Response(form.data)
 
@@ -247,7 +250,7 @@ class Search(APIView):
         results = search(
             Principal.of(request), asked["q"], page=asked["page"], page_size=asked["page_size"]
         )
-        url = request.build_absolute_uri()
+        url = address_of(request)
         page = results.page
         return Response(
             {
@@ -334,5 +337,5 @@ def _tags_of(repository: Repository) -> QuerySet[Tag]:
         repository.tags.select_related("manifest")
         .defer(*UNSHOWN)
         .prefetch_related(Prefetch("manifest__parts", images))
-        .order_by("-pushed_at", "name")
+        .order_by("-pushed_at", "-name")
     )

@@ -19,15 +19,26 @@ from mdit_py_plugins.tasklists import tasklists_plugin
 
 # An id in a README must not shadow one of the page's own.
 ID_PREFIX = "readme-"
-# Rendered once for many readers; pages of at most some 100 KB each.
-CACHE_SIZE = 128
+# Rendered once for many readers; pages of at most some 500 KB each.
+CACHE_SIZE = 32
 # What costs time is markup (some 10 µs for each of these characters, 5 times as much for a list's
 # item or a picture), not words. A README of 64 KiB that people read has about half of this.
 MARKUP = re.compile(r"[\[\]*_`~<>&!|\\#+=\n-]")
 COSTLY = re.compile(r"^[ \t>]*(?:[-*+]|\d+[.)])[ \t]|!\[", re.MULTILINE)
 COSTLY_FACTOR = 5
 MAX_COST = 7_000
-MAX_COLUMNS = 60  # of a table: the parser fills up each row's missing cells
+MAX_COLUMNS = 60  # of a table
+# The parser fills up each row's missing cells: some 5 µs each.
+DELIMITER_ROW = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)*")
+MAX_CELLS = 20_000
+# HTML opens a formatting element that was not closed again in each block after it, so that their
+# numbers multiply: some 2 µs and 10 bytes each (WHATWG HTML, "reconstruct the active formatting
+# elements"). A README with 60 linked badges and 500 lines has 30,000.
+FORMATTING = re.compile(
+    r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?![\w-])", re.IGNORECASE
+)
+BLOCK = re.compile(r"^(?=.*\S)|<[a-z]", re.IGNORECASE | re.MULTILINE)
+MAX_REOPENED = 40_000
 
 HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
 TAGS = {
@@ -94,7 +105,25 @@ _parser = _new_parser()
 def _is_too_costly(text: str) -> bool:
     widest = max((line.count("|") for line in text.splitlines()), default=0)
     cost = len(MARKUP.findall(text)) + COSTLY_FACTOR * len(COSTLY.findall(text))
-    return widest > MAX_COLUMNS or cost > MAX_COST
+    reopened = len(FORMATTING.findall(text)) * len(BLOCK.findall(text))
+    return (
+        widest > MAX_COLUMNS
+        or cost > MAX_COST
+        or reopened > MAX_REOPENED
+        or _cells(text) > MAX_CELLS
+    )
+
+
+def _cells(text: str) -> int:
+    """Of all tables, with those that the parser adds: each row gets as many as the second line."""
+    cells = columns = 0
+    for line in text.splitlines():
+        if not line.strip("> \t"):
+            columns = 0
+        elif "|" in line and DELIMITER_ROW.fullmatch(line):
+            columns = max(columns, line.count("|") + 1)
+        cells += columns
+    return cells
 
 
 def _add_anchors(tokens: list[Token]) -> None:

@@ -105,3 +105,11 @@ def test_a_login_from_each_ci_run_does_not_pile_up(alice):
     assert AccessToken.objects.filter(kind="device").count() == access_tokens.MAX_DEVICES
     assert access_tokens.find(first) is None
     assert access_tokens.find(last) is not None
+
+
+def test_a_login_with_one_token_ends_no_device_of_another(alice):
+    mine = access_tokens.create_for_device(alice, "laptop")
+    read, _secret = access_tokens.create(alice, "ci", "read")
+    for _run in range(access_tokens.MAX_DEVICES + 1):
+        access_tokens.create_for_device(alice, "ci", parent=read)
+    assert access_tokens.find(mine) is not None

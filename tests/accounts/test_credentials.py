@@ -244,3 +244,14 @@ def test_a_client_that_tries_everything_twice_fails_half_as_often(alice):
     assert LoginFailure.objects.count() == 9
     assert authenticate("alice", PASSWORD).user == alice
     assert not LoginFailure.objects.exists()
+
+
+def test_what_is_remembered_tells_a_guesser_elsewhere_nothing(alice):
+    """Refused for his guesses, he is refused for the right one, too."""
+    authenticate("alice", PASSWORD)
+    for number in range(10):
+        with pytest.raises(BadCredentials):
+            authenticate("alice", f"wrong {number}", ELSEWHERE)
+    with pytest.raises(limits.TooManyAttempts):
+        authenticate("alice", PASSWORD, ELSEWHERE)
+    assert authenticate("alice", PASSWORD).user == alice

@@ -371,3 +371,21 @@ def test_a_search_that_makes_no_sense_is_told(api, db, query):
     response = api.get(f"search?{query}")
     assert response.status_code == 400
     assert list(response.json()) == [query.partition("=")[0]]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/repositories", "/api/v1/search"])
+def test_links_to_pages_lead_to_the_index_whatever_the_host_header_says(client, alice, path):
+    for name in ["one", "two"]:
+        pushed(Repository.objects.create(namespace=alice.namespace, name=name))
+    answer = client.get(f"{path}?page_size=1", headers={"host": "localhost:6666"}).json()
+    assert answer["next"].startswith(f"http://localhost:8080{path}?")
+
+
+def test_json_that_is_nested_too_deeply_is_the_clients_fault(client, alice):
+    answer = client.post(
+        "/api/v1/repositories",
+        data="[" * 200_000,
+        content_type="application/json",
+        headers=by_password(alice),
+    )
+    assert answer.status_code == 400

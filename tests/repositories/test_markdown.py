@@ -159,3 +159,21 @@ def test_what_would_take_too_long_is_shown_as_it_was_written():
     html = to_html("[<b>" * 5000)
     assert html.startswith('<pre class="as-written"')
     assert "&lt;b&gt;" in html
+
+
+def test_unclosed_formatting_does_not_multiply():
+    """Each paragraph would open all of it again: 23 kB gave 20 MB."""
+    text = "<p>" + "".join(f"<b x{n}>" for n in range(1740)) + "<p>x0" * 1700
+    assert len(to_html(text)) < 10 * len(text)
+
+
+@pytest.mark.parametrize("row", ["x\n", "|\n", "> |\n"])
+def test_missing_cells_of_a_table_are_not_added_without_end(row):
+    text = "a|" * 59 + "\n" + "-|" * 59 + "\n" + row * 3000
+    assert len(to_html(text)) < 10 * len(text)
+
+
+def test_a_readme_with_many_badges_and_a_long_table_is_rendered():
+    badges = '<a href="https://example.com"><b>x</b></a>\n' * 40
+    table = "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 200
+    assert to_html(badges + "\n" + table).count("<td>") == 400
