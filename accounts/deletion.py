@@ -6,6 +6,7 @@ What becomes of its repositories is decided above: see repositories/account_dele
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -34,6 +35,7 @@ def ask_for(
     user: User, request: HttpRequest | None, *, keeps_public_images: bool
 ) -> AccountDeletion:
     """Switch ``user`` off, and note when he goes. Raises LastStaff."""
+    list(_staff().select_for_update())  # two who leave at once wait for each other here
     if is_last_staff(user):
         raise LastStaff
     deletion, is_new = AccountDeletion.objects.get_or_create(
@@ -89,9 +91,12 @@ def finish(deletion: AccountDeletion) -> None:
 
 
 def is_last_staff(user: User) -> bool:
-    """Whether no other staff could sign in. In a transaction, two who go at once wait here."""
-    staff = User.objects.filter(is_staff=True, is_active=True).order_by("pk")
-    return user.is_staff and list(staff.select_for_update()) == [user]
+    """Whether nobody else could run the index."""
+    return user.is_staff and not _staff().exclude(pk=user.pk).exists()
+
+
+def _staff() -> QuerySet[User]:
+    return User.objects.filter(is_staff=True, is_active=True).order_by("pk")
 
 
 # --- The way back ---------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts import audit, names
+from accounts import audit, limits, names
 from accounts.models import AccessToken, Namespace, User
 
 PASSWORD_HELP = _("At least 8 characters; not only digits, and none of the common ones.")
@@ -207,6 +207,64 @@ class FirstPushesForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ["first_pushes_are_private"]
+
+
+class DeleteAccountForm(forms.Form):
+    """Asks for what only the owner knows, and for a name that nobody types by mistake."""
+
+    KEEP, REMOVE = "keep", "remove"
+
+    public_images = forms.ChoiceField(
+        label=_("Your public images"),
+        choices=[
+            (KEEP, _("Keep them: everybody goes on pulling them, and nobody can push to them")),
+            (REMOVE, _("Remove them: whoever pulls them finds nothing")),
+        ],
+        initial=KEEP,
+        widget=forms.RadioSelect,
+    )
+    username = forms.CharField(
+        label=_("Your user name"),
+        help_text=_("Type it, so that this is no mistake."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, user: User, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.request = request
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"]
+        if names.fold(name) != self.user.username:
+            raise ValidationError(
+                _("This is not your user name: it is “%(name)s”."),
+                params={"name": self.user.username},
+            )
+        return name
+
+    def clean_password(self) -> str:
+        """Raises limits.TooManyAttempts where it was guessed."""
+        password: str = self.cleaned_data["password"]
+        address = getattr(self.request, "client_address", None)
+        limits.check(self.user.username, address)
+        if not self.user.check_password(password):
+            limits.record_failure(
+                self.user.username, address, password, client=audit.client_of(self.request)
+            )
+            raise ValidationError(_("This is not your current password."))
+        return password
+
+    @property
+    def keeps_public_images(self) -> bool:
+        return bool(self.cleaned_data["public_images"] == self.KEEP)
 
 
 class AccessTokenForm(forms.Form):

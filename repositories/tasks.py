@@ -7,7 +7,7 @@ from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from repositories import deletions, manifests, pending_writes, pulls, sync
+from repositories import account_deletion, deletions, manifests, pending_writes, pulls, sync
 from repositories.jobs import defer_once
 from repositories.registry import RegistryUnavailable
 
@@ -64,6 +64,12 @@ def carry_out_deletions(timestamp: int = 0) -> None:
 )
 def purge_deletions(timestamp: int) -> None:
     deletions.purge()
+
+
+@app.periodic(cron="37 * * * *")
+@app.task(name="repositories.finish_account_deletions", queueing_lock="finish_account_deletions")
+def finish_account_deletions(timestamp: int) -> None:
+    account_deletion.finish_due()
 
 
 @app.periodic(cron="17 3 * * *")

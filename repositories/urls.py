@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from repositories import settings_views, views, why_views
+from repositories import account_views, settings_views, views, why_views
 
 app_name = "repositories"
 urlpatterns = [
     path("search", views.search_results, name="search"),
     path("repositories/new", settings_views.new_repository, name="new"),
+    path("account/delete", account_views.delete_account, name="delete_account"),
     path("u/<str:name>", views.namespace, name="namespace"),
     path("u/<str:name>/picture.svg", views.picture, name="picture"),
     path("_/<str:name>", views.repository, name="top_level_repository"),
