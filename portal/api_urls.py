@@ -1,6 +1,7 @@
 """``/api/``: the document at ``schema/``, the first version at ``v1/``."""
 
 from django.urls import path, re_path
+from django.views.decorators.cache import cache_page
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.exceptions import NotFound
@@ -23,11 +24,14 @@ class NoSuchAddress(APIView):
         raise NotFound
 
 
+# It takes long to make, says the same to everybody, and changes with the program alone.
+SCHEMA_SECONDS = 3600
+
 tokens = accounts.AccessTokenViewSet.as_view({"get": "list", "post": "create"})
 one_token = accounts.AccessTokenViewSet.as_view({"delete": "destroy"})
 
 urlpatterns = [
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema/", cache_page(SCHEMA_SECONDS)(SpectacularAPIView.as_view()), name="api-schema"),
     path("v1/me", accounts.MeView.as_view()),
     path("v1/tokens", tokens),
     path("v1/tokens/<int:pk>", one_token),
