@@ -113,6 +113,19 @@ def immutable_tag(path: str, tag: str, action: str) -> Refusal:
     return Refusal(Rule.IMMUTABLE, sentence, (("path", path), ("tag", tag)))
 
 
+def being_written(path: str, tag: str) -> Refusal:
+    sentence = (
+        f"{path}:{tag} is immutable and somebody is writing it at this moment: "
+        "if that push fails, try again in 15 minutes"
+    )
+    return Refusal(Rule.IMMUTABLE, sentence, (("path", path), ("tag", tag)))
+
+
+def being_deleted(path: str) -> Refusal:
+    sentence = f"something in {path} is being deleted or given back: push again in a minute"
+    return Refusal(Rule.READ_ONLY, sentence, (("path", path),))
+
+
 def read_only() -> Refusal:
     return Refusal(
         Rule.READ_ONLY,

@@ -222,7 +222,8 @@ def test_a_token_that_the_registry_will_refuse_announces_nothing(ask, alice):
 
 def test_costs_few_queries(ask, alice, alices_app, django_assert_num_queries):
     token = token_of(alice, scope="write")
-    with django_assert_num_queries(3):  # who, which repository, the announcement
+    # Who, which repository; the lock, what it is for (a collection, a deletion), the announcement.
+    with django_assert_num_queries(6):
         ask("PUT", MANIFEST, token)
 
 
