@@ -88,12 +88,15 @@ def namespace(request: HttpRequest, name: str) -> HttpResponse:
         namespaces.check(name)
     except namespaces.BadName as error:
         raise Http404 from error
-    owned = Namespace.objects.select_related("user").exclude(user=None)
-    found = get_object_or_404(owned, name=name)
+    found = get_object_or_404(Namespace.objects.select_related("user"), name=name)
     principal = Principal.of(request)
     is_own = principal.username == name
     repositories = visible_repositories(principal).filter(namespace=found)
-    kept = Repository.objects.filter(maintainers=found.user)
+    kept = Repository.objects.none()
+    if found.user is not None:
+        kept = Repository.objects.filter(maintainers=found.user)
+    elif not repositories.with_images().exists():
+        raise Http404  # its owner has gone, and nothing of his is left
     if not is_own:
         repositories, kept = repositories.with_images(), kept.with_images()
     order = F("pushed_at").desc(nulls_first=True)  # one's own, new and still empty, comes first

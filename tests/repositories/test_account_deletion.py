@@ -149,3 +149,27 @@ def test_one_that_fails_changes_nothing(alice, alices_secret, monkeypatch):
         account_deletion.finish_due()
     assert not Deletion.objects.exists()
     assert Repository.objects.filter(pk=alices_secret.pk).exists()
+
+
+def test_the_page_of_who_has_gone_shows_what_is_left(client, alice, alices_app):
+    debian_of_nobody = Repository.objects.create(name="debian", pushed_at=timezone.now())
+    Repository.objects.filter(pk=alices_app.pk).update(pushed_at=timezone.now())
+    User.objects.filter(pk=alice.pk).update(name="Alice Liddell", bio="Down the rabbit hole")
+    deletion.ask_for(alice, None, keeps_public_images=True)
+    make_due()
+    account_deletion.finish_due()
+
+    text = client.get("/u/alice").text
+    assert "This account is deleted." in text
+    assert "/r/alice/app" in text
+    assert "Liddell" not in text
+    assert "rabbit" not in text
+    assert debian_of_nobody.get_absolute_url() not in text
+
+
+def test_who_has_gone_with_all_images_has_no_page(client, alice, alices_app):
+    Repository.objects.filter(pk=alices_app.pk).update(pushed_at=timezone.now())
+    deletion.ask_for(alice, None, keeps_public_images=False)
+    make_due()
+    account_deletion.finish_due()
+    assert client.get("/u/alice").status_code == 404
