@@ -1,19 +1,78 @@
-"""The rows of a repository's tags page: one for each digest, with all the tags that point at it."""
+"""The rows of a repository's tags page: one for each digest, with the tags that point at it.
+
+A page begins where the one before ended, at a key of the order, and is found by an index that
+has this order: the first page of 100,000 tags costs what the last one does. Nothing counts them.
+"""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import F, Max
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    Expression,
+    F,
+    Func,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    Window,
+)
+from django.db.models.functions import RowNumber
+from django.db.models.lookups import GreaterThan, LessThan
+from django.utils.translation import gettext_lazy as _
 
 from repositories import names
 from repositories.models import Manifest, ManifestPart, Repository, Tag
 
 PAGE_SIZE = 25
+SHOWN_NAMES = 60  # of one digest
+MAX_COUNTED = 1000  # counting 100,000 tags takes longer than anything else on a page
+MAX_CURSOR_LENGTH = 200
 # What a page never shows, and what may have megabytes.
 UNSHOWN = ["content", "config", "annotations"]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Sort(StrEnum):
+    """What comes first. Each has an index: tag_newest, tag_once, tag_most_pulled."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    PULLS = "pulls"
+
+    @property
+    def label(self) -> str:
+        return str(SORT_LABELS[self])
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The order's columns; together they are different for each tag."""
+        return SORT_FIELDS[self]
+
+    @property
+    def is_descending(self) -> bool:
+        return self != Sort.NAME
+
+
+SORT_LABELS = {
+    Sort.NEWEST: _("Newest push"),
+    Sort.NAME: _("Name"),
+    Sort.PULLS: _("Most pulls"),
+}
+SORT_FIELDS = {
+    Sort.NEWEST: ("pushed_at", "name"),
+    Sort.NAME: ("name",),
+    Sort.PULLS: ("pull_count", "name"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,23 +86,17 @@ class Variant:
 
 @dataclass(frozen=True)
 class Row:
-    """A digest. ``tags`` has at least one, the newest push first."""
+    """A digest. ``tags`` has at least one and at most SHOWN_NAMES, in the page's order."""
 
     manifest: Manifest
     tags: list[Tag]
+    tag_count: int
+    pull_count: int
     variants: list[Variant]
 
     @property
-    def pushed_at(self) -> datetime:
-        return self.tags[0].pushed_at
-
-    @property
-    def pushed_by(self) -> str:
-        return self.tags[0].pushed_by
-
-    @property
-    def pull_count(self) -> int:
-        return sum(tag.pull_count for tag in self.tags)
+    def newest_tag(self) -> Tag:
+        return max(self.tags, key=lambda tag: tag.pushed_at)
 
     @property
     def is_missing(self) -> bool:
@@ -62,29 +115,143 @@ class Row:
         return [variant.size_bytes for variant in self.variants if variant.size_bytes is not None]
 
 
+@dataclass(frozen=True)
+class Page:
+    """Some rows, and the cursors of the pages beside them; empty where there is none."""
+
+    rows: list[Row]
+    sort: Sort
+    before: str = ""
+    after: str = ""
+
+
 def page_of_rows(
-    repository: Repository, text: str = "", number: int | str = 1
-) -> tuple[Page[Any], list[Row]]:
-    """The digests that begin with ``text``, or that have a tag with it; six queries at most."""
+    repository: Repository,
+    text: str = "",
+    sort: str = "",
+    *,
+    after: str = "",
+    before: str = "",
+) -> Page:
+    """The digests that begin with ``text``, or that have a tag with it; five queries at most.
+
+    A cursor that nobody has made begins at the start.
+    """
+    order = Sort(sort) if sort in list(Sort) else Sort.NEWEST
+    backwards = bool(before)
+    key = _key_of(order, before or after)
+    tags = _filtered(repository, text)
+    # A digest stands where its first tag does.
+    earlier = tags.filter(manifest=OuterRef("manifest")).filter(
+        _beyond(order, [OuterRef(field) for field in order.fields], backwards=True)
+    )
+    heads = tags.filter(~Exists(earlier))
+    if key is not None:
+        heads = heads.filter(_beyond(order, [Value(part) for part in key], backwards=backwards))
+    found = list(heads.order_by(*_ordering(order, backwards=backwards))[: PAGE_SIZE + 1])
+    has_more = len(found) > PAGE_SIZE
+    found = found[:PAGE_SIZE]
+    if backwards:
+        found.reverse()
+    has_before, has_after = (has_more, True) if backwards else (key is not None, has_more)
+    manifests = Manifest.objects.defer(*UNSHOWN).in_bulk([tag.manifest_id for tag in found])
+    return Page(
+        rows_of([manifests[tag.manifest_id] for tag in found], order),
+        order,
+        before=_cursor_of(order, found[0]) if found and has_before else "",
+        after=_cursor_of(order, found[-1]) if found and has_after else "",
+    )
+
+
+def tags_of(repository: Repository) -> QuerySet[Tag]:
+    """The tags for people, the newest push first."""
     tags = repository.tags.exclude(name__regex=names.ATTACHMENT_TAG_PATTERN)
+    return tags.order_by(*_ordering(Sort.NEWEST))
+
+
+def count_of(repository: Repository) -> int:
+    """How many tags there are; MAX_COUNTED may be more."""
+    return tags_of(repository).order_by()[:MAX_COUNTED].count()
+
+
+def _filtered(repository: Repository, text: str) -> QuerySet[Tag]:
+    tags = tags_of(repository).order_by()
     if text.startswith("sha256:"):
-        tags = tags.filter(manifest__digest__startswith=text)
-    elif text:
-        tags = tags.filter(name__icontains=text)
-    newest = tags.values_list("manifest").annotate(newest=Max("pushed_at"))
-    page = Paginator(newest.order_by("-newest", "-manifest"), PAGE_SIZE).get_page(number)
-    ids = [manifest_id for manifest_id, _newest in page.object_list]
-    manifests = Manifest.objects.defer(*UNSHOWN).in_bulk(ids)
-    return page, rows_of([manifests[pk] for pk in ids if pk in manifests])
+        return tags.filter(manifest__in=repository.manifests.filter(digest__startswith=text))
+    return tags.filter(name__icontains=text) if text else tags
 
 
-def rows_of(manifests: list[Manifest]) -> list[Row]:
-    tags: defaultdict[int, list[Tag]] = defaultdict(list)
-    for tag in Tag.objects.filter(manifest__in=manifests).order_by("-pushed_at", "-name"):
-        if not names.is_attachment_tag(tag.name):
-            tags[tag.manifest_id].append(tag)
+def _beyond(order: Sort, key: Sequence[Expression | Any], *, backwards: bool = False) -> Any:
+    """Whether a tag comes after ``key`` in this order (or before): one comparison of rows.
+
+    PostgreSQL walks an index with it, which it doesn't with ``a < x OR (a = x AND b < y)``.
+    """
+    compare = LessThan if order.is_descending != backwards else GreaterThan
+    return compare(_row(*map(F, order.fields)), _row(*key))
+
+
+def _row(*parts: Any) -> Func:
+    # Rows have no type in Django; this one is never read, only compared.
+    return Func(*parts, function="ROW", output_field=BooleanField())
+
+
+def _ordering(order: Sort, *, backwards: bool = False) -> list[str]:
+    sign = "-" if order.is_descending != backwards else ""
+    return [sign + field for field in order.fields]
+
+
+def _cursor_of(order: Sort, tag: Tag) -> str:
+    """Where ``tag`` stands, for an address: ``1767225600000000~1.0``."""
+    if order == Sort.NAME:
+        return tag.name
+    first = tag.pull_count
+    if order == Sort.NEWEST:
+        first = (tag.pushed_at - EPOCH) // MICROSECOND
+    return f"{first}~{tag.name}"
+
+
+def _key_of(order: Sort, cursor: str) -> tuple[Any, ...] | None:
+    """The values behind a cursor; None if it is none."""
+    first, tilde, name = cursor.rpartition("~")
+    if len(cursor) > MAX_CURSOR_LENGTH or not names.is_tag(name):
+        return None
+    if order == Sort.NAME:
+        return None if tilde else (name,)
+    try:
+        number = int(first)
+        if order == Sort.NEWEST:
+            return (EPOCH + number * MICROSECOND, name)
+    except (ValueError, OverflowError):
+        return None
+    return (number, name) if abs(number) < 2**63 else None
+
+
+def rows_of(manifests: list[Manifest], order: Sort = Sort.NEWEST) -> list[Row]:
+    siblings: dict[str, Any] = {"partition_by": "manifest"}
+    ranked = (
+        Tag.objects.filter(manifest__in=manifests)
+        .exclude(name__regex=names.ATTACHMENT_TAG_PATTERN)
+        .annotate(
+            place=Window(RowNumber(), order_by=_ordering(order), **siblings),
+            sibling_count=Window(Count("pk"), **siblings),
+            sibling_pulls=Window(Sum("pull_count"), **siblings),
+        )
+    )
+    tags: defaultdict[int, list[Any]] = defaultdict(list)
+    for tag in ranked.filter(place__lte=SHOWN_NAMES).order_by("place"):
+        tags[tag.manifest_id].append(tag)
     variants = variants_of(manifests)
-    return [Row(manifest, tags[manifest.pk], variants[manifest.pk]) for manifest in manifests]
+    return [
+        Row(
+            manifest,
+            tags[manifest.pk],
+            tags[manifest.pk][0].sibling_count,
+            tags[manifest.pk][0].sibling_pulls,
+            variants[manifest.pk],
+        )
+        for manifest in manifests
+        if tags[manifest.pk]  # unless its last tag went while we looked
+    ]
 
 
 def variants_of(manifests: list[Manifest]) -> dict[int, list[Variant]]:
@@ -124,12 +291,13 @@ def _children(keys: set[tuple[int, str]]) -> dict[tuple[int, str], Manifest]:
 
 def platforms_of(repositories: list[Repository]) -> dict[int, list[str]]:
     """The platforms of each repository's newest tag, by the repository's primary key."""
+    tags = Tag.objects.filter(repository=OuterRef("pk"))
+    tags = tags.exclude(name__regex=names.ATTACHMENT_TAG_PATTERN).order_by(*_ordering(Sort.NEWEST))
+    # One step in the index for each, where DISTINCT ON would read and sort all their tags.
     newest = (
-        Tag.objects.filter(repository__in=repositories)
-        .exclude(name__regex=names.ATTACHMENT_TAG_PATTERN)
-        .order_by("repository", "-pushed_at")
-        .distinct("repository")
-        .values("manifest")
+        Repository.objects.filter(pk__in=[repository.pk for repository in repositories])
+        .annotate(newest=Subquery(tags.values("manifest")[:1]))
+        .values("newest")
     )
     manifests = list(Manifest.objects.defer(*UNSHOWN, "facts").filter(pk__in=newest))
     variants = variants_of(manifests)

@@ -11,14 +11,25 @@ from django.views.decorators.http import require_safe
 from accounts import names as namespaces
 from accounts.models import Namespace
 from accounts.principals import Principal
-from repositories import commands, names
+from repositories import commands, digests, names
 from repositories.access import Access, Action, access_to, visible_repositories
 from repositories.markdown import to_html
 from repositories.models import Manifest, Repository, Tag
 from repositories.pictures import picture_of
-from repositories.pull_chart import pull_chart_of
+from repositories.pull_chart import pull_charts_of
 from repositories.search import search
-from repositories.tag_list import page_of_rows, platforms_of, variants_of
+from repositories.tag_list import (
+    MAX_COUNTED,
+    UNSHOWN,
+    Sort,
+    Variant,
+    count_of,
+    page_of_rows,
+    platforms_of,
+    tags_of,
+    variants_of,
+)
+from repositories.tag_page import choose, facts_of
 
 SELECTABLE_TAGS = 30  # on the repository page; the tags page has them all
 NAMESPACE_PAGE_SIZE = 30
@@ -32,6 +43,8 @@ PICTURE_SECONDS = 7 * 24 * 3600  # the same name has the same picture
 @require_safe
 def search_results(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY_LENGTH]
+    if digest := digests.digest_in(text):
+        return redirect("repositories:digest", digest)
     results = search(Principal.of(request), text, page=_page_number(request))
     context = {"query": text, "results": results, "platforms": platforms_of(results.items)}
     return render(request, "repositories/search_results.html", context)
@@ -43,19 +56,21 @@ def repository(request: HttpRequest, name: str, namespace: str = "") -> HttpResp
     if access.repository is None and access.allows(Action.PUSH):
         return _not_pushed_yet(request, access.path)
     found = found_or_404(access)
-    live = _live(access, found)
-    if _has_nothing_new(request, live):
+    live = live_of(access, found)
+    if has_nothing_new(request, live):
         return HttpResponse(status=204)
-    tags = list(_tags_of(found)[:SELECTABLE_TAGS])
+    tags = list(_with_manifests(found)[:SELECTABLE_TAGS])
     tag = _chosen_tag(found, tags, request.GET.get("tag", ""))
+    variants = variants_of([tag.manifest])[tag.manifest_id] if tag else []
     context = {
         **head_of(request, access, found, tab="repository"),
         "live": live,
         "tags": [tag, *tags] if tag and tag not in tags else tags,
         "tag": tag,
-        "variants": variants_of([tag.manifest])[tag.manifest_id] if tag else [],
+        "variants": variants,
         "pull_lines": commands.pull_lines(found.path, tag.name, tag.manifest.digest) if tag else [],
-        "chart": pull_chart_of(found),
+        "run_line": _run_line(found, tag, variants) if tag else None,
+        "charts": pull_charts_of(found),
         "readme": to_html(found.readme),
     }
     return render(request, "repositories/repository.html", context)
@@ -65,17 +80,23 @@ def repository(request: HttpRequest, name: str, namespace: str = "") -> HttpResp
 def tags(request: HttpRequest, name: str, namespace: str = "") -> HttpResponse:
     access = access_of(request, namespace, name)
     found = found_or_404(access)
-    live = _live(access, found)
-    if _has_nothing_new(request, live):
+    live = live_of(access, found)
+    if has_nothing_new(request, live):
         return HttpResponse(status=204)
     text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY_LENGTH]
-    page, rows = page_of_rows(found, text, request.GET.get("page", "1"))
+    page = page_of_rows(
+        found,
+        text,
+        request.GET.get("sort", ""),
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+    )
     context = {
         **head_of(request, access, found, tab="tags"),
         "live": live,
         "query": text,
         "page": page,
-        "rows": rows,
+        "sorts": list(Sort),
     }
     return render(request, "repositories/tags.html", context)
 
@@ -147,24 +168,32 @@ def head_of(
 ) -> dict[str, object]:
     """What stands above the tabs of a repository."""
     maintainers = repository.maintainers.order_by("username") if repository.is_top_level else []
+    tag_count = count_of(repository)
     return {
         "repository": repository,
         "tab": tab,
         "may_admin": access.allows(Action.ADMIN),
         "may_push": access.allows(Action.PUSH),
+        "level": access.level,
         "push_refusal": access.push_refusal,
         "is_exchange": _is_exchange(request),
-        "tag_count": _tags_of(repository).count(),
+        "tag_count": tag_count,
+        "has_more_tags": tag_count == MAX_COUNTED,
         "maintainers": [user.username for user in maintainers],
         "steps": commands.push_steps(repository.path, Principal.of(request).username),
     }
 
 
-def _tags_of(repository: Repository) -> QuerySet[Tag]:
-    """The tags for people, the newest push first."""
-    tags = repository.tags.exclude(name__regex=names.ATTACHMENT_TAG_PATTERN)
-    heavy = ["manifest__content", "manifest__config"]
-    return tags.select_related("manifest").defer(*heavy).order_by("-pushed_at", "name")
+def _with_manifests(repository: Repository) -> QuerySet[Tag]:
+    heavy = [f"manifest__{name}" for name in UNSHOWN]
+    return tags_of(repository).select_related("manifest").defer(*heavy)
+
+
+def _run_line(repository: Repository, tag: Tag, variants: list[Variant]) -> commands.RunLine | None:
+    """None for what is no image, or isn't read yet."""
+    variant = choose(variants)
+    facts = facts_of(tag.manifest, variant) if variant else {}
+    return commands.run_line(repository.path, tag.name, facts) if facts else None
 
 
 def _chosen_tag(repository: Repository, tags: list[Tag], wanted: str) -> Tag | None:
@@ -173,13 +202,13 @@ def _chosen_tag(repository: Repository, tags: list[Tag], wanted: str) -> Tag | N
         if not names.is_tag(name):
             continue
         tag = next((tag for tag in tags if tag.name == name), None)
-        tag = tag or _tags_of(repository).filter(name=name).first()
+        tag = tag or _with_manifests(repository).filter(name=name).first()
         if tag is not None:
             return tag
     return tags[0] if tags else None
 
 
-def _live(access: Access, repository: Repository) -> dict[str, object]:
+def live_of(access: Access, repository: Repository) -> dict[str, object]:
     """What an open page remembers of the repository's state, and how soon it asks again."""
     unread = repository.manifests.filter(kind=Manifest.Kind.UNREAD).count()
     pushed_at = repository.pushed_at.timestamp() if repository.pushed_at else 0
@@ -189,7 +218,7 @@ def _live(access: Access, repository: Repository) -> dict[str, object]:
     return {"state": f"{pushed_at}-{unread}", "poll_ms": poll_ms}
 
 
-def _has_nothing_new(request: HttpRequest, live: dict[str, object]) -> bool:
+def has_nothing_new(request: HttpRequest, live: dict[str, object]) -> bool:
     return _is_exchange(request) and request.GET.get("seen") == live["state"]
 
 

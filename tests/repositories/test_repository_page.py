@@ -1,19 +1,21 @@
 """/r/alice/app and /_/debian: what a repository is, and the line to paste."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from repositories.models import DailyPulls, Manifest
+from repositories.models import DailyPulls, Manifest, Repository
 from tests.repositories.pushed import digest_of, push, push_index
 
 PUBLIC, SECRET = "/r/alice/app", "/r/alice/secret"
 
 
 def text_of(response) -> str:
-    """The page, with single plain spaces."""
-    return " ".join(response.content.decode().split())
+    """The page, with single plain spaces, and without the token that is new each time."""
+    page = re.sub(r'(name="csrfmiddlewaretoken" value=")[^"]+', r"\1", response.content.decode())
+    return " ".join(page.split())
 
 
 @pytest.mark.parametrize("page", ["", "/tags"])
@@ -39,7 +41,7 @@ def test_its_owner_sees_a_private_repository_marked_as_such(client, alice, alice
     push(alices_secret, "latest")
     client.force_login(alice)
     page = text_of(client.get(SECRET))
-    assert "Private: it exists for alice alone" in page
+    assert "Private: it exists for alice and those whom alice lets in" in page
     assert "docker login localhost:8080" in page
     assert '<meta name="robots" content="noindex">' in page
 
@@ -125,15 +127,68 @@ def test_says_why_a_manifest_can_not_be_read(client, alices_app):
     assert "a layer has no size" in text_of(client.get(PUBLIC))
 
 
-def test_shows_pulls_of_the_last_90_days(client, alices_app):
+def test_shows_pulls_by_day_and_by_week_as_bars_and_as_a_table(client, alices_app):
     push(alices_app, "latest")
+    assert "<rect" not in text_of(client.get(PUBLIC))
     today = timezone.now().date()
-    for days_ago, count in [(0, 5), (89, 7), (90, 1000)]:
-        day = today - timedelta(days=days_ago)
-        DailyPulls.objects.create(repository=alices_app, tag="latest", day=day, count=count)
-    page = text_of(client.get(PUBLIC))
-    assert "12 in 90 days" in page
-    assert "<polyline" in page
+    for days_ago, count in [(0, 5), (29, 7), (30, 100), (363, 1000), (364, 10_000)]:
+        for tag in ["latest", ""]:
+            day = today - timedelta(days=days_ago)
+            DailyPulls.objects.create(repository=alices_app, tag=tag, day=day, count=count)
+    response = client.get(PUBLIC)
+    page = text_of(response)
+    assert "24 in 30 days" in page
+    assert "2.2 k in a year" in page
+    assert page.count("<rect") == 2 + 3
+    assert '<td class="number">2,000</td>' in page or '<td class="number">2000</td>' in page
+    assert "style=" not in page
+    weeks = response.context["charts"].by_week.bars
+    assert [(bar.first, bar.last) for bar in weeks[-2:]] == [
+        (today - timedelta(days=13), today - timedelta(days=7)),
+        (today - timedelta(days=6), today),
+    ]
+
+
+class TestWhyItIsNotListed:
+    def test_is_told_to_who_can_change_it(self, client, alice, alices_app, alices_secret):
+        client.force_login(alice)
+        assert "Nothing has been pushed to it yet" in text_of(client.get(PUBLIC))
+        assert "It is private" in text_of(client.get(SECRET))
+
+    def test_is_of_no_concern_to_others(self, client, alices_app, bob):
+        client.force_login(bob)
+        assert "Not listed" not in text_of(client.get(PUBLIC))
+
+    def test_is_silent_where_it_is(self, client, alice, alices_app):
+        push(alices_app, "latest")
+        client.force_login(alice)
+        assert "Not listed" not in text_of(client.get(PUBLIC))
+
+    def test_says_that_the_registry_lost_it(self, client, alice, alices_app):
+        push(alices_app, "latest")
+        Repository.objects.update(missing_since="2026-01-01T00:00Z")
+        client.force_login(alice)
+        assert "the registry has no image of it any more" in text_of(client.get(PUBLIC))
+
+
+class TestTheLineThatRunsIt:
+    def test_is_made_of_ports_volumes_and_environment(self, client, alices_app):
+        facts = {"ports": ["80/tcp"], "volumes": ["/data"], "environment": ["PATH", "TITLE"]}
+        push(alices_app, "latest", facts=facts)
+        line = "docker run -d -p 8080:80 -v app-data:/data -e TITLE=VALUE localhost:8080/alice/app"
+        page = text_of(client.get(PUBLIC))
+        assert f"{line}<" in page
+        assert "Put your own value in the place of each" in page
+
+    def test_is_of_an_index_that_of_the_machine_most_people_have(self, client, alices_app):
+        push_index(alices_app, "latest", sizes={"linux/arm64": 1, "linux/amd64": 1})
+        amd64 = Manifest.objects.get(architecture="amd64", kind="image")
+        Manifest.objects.filter(pk=amd64.pk).update(facts={"ports": ["443/tcp"]})
+        assert "docker run -d -p 8443:443 localhost" in text_of(client.get(PUBLIC))
+
+    def test_is_missing_where_nothing_runs(self, client, alices_app):
+        push(alices_app, "chart", kind="artifact", artifact_type="application/x.helm")
+        assert "docker run" not in text_of(client.get(PUBLIC))
 
 
 def test_renders_the_readme(client, alices_app):
@@ -206,9 +261,9 @@ def test_costs_the_same_queries_for_many_tags(client, alices_app, django_assert_
     for number in range(40):
         sizes = {"linux/amd64": 1000, "linux/arm64": 1000}
         push_index(alices_app, f"v{number}", image=f"{number}", sizes=sizes)
-    # Repository; unread manifests; 30 tags; "latest" (there is none); parts; children; tags
-    # counted; pulls by day.
-    with django_assert_num_queries(8):
+    # Repository; unread manifests; 30 tags; "latest" (there is none); parts; children; what the
+    # image for amd64 says; tags counted; pulls by day.
+    with django_assert_num_queries(9):
         client.get(PUBLIC)
 
 
