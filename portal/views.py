@@ -5,7 +5,7 @@ from pathlib import Path
 from django.contrib.auth.decorators import login_required
 from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -16,9 +16,10 @@ from accounts.models import User
 from accounts.principals import Principal
 from portal import readiness
 from repositories import commands, highlights
-from repositories.models import Repository, repository_url
+from repositories.models import Collaborator, Repository, repository_url
 
-OWN_COUNT = 6  # of one's own repositories on the home page
+OWN_COUNT = 6  # of the repositories on the home page that one has a part in
+INVITATION_COUNT = 20  # more come up as these are answered
 EXAMPLE_NAME = "app"  # of the first repository, in the commands that a newcomer pastes
 FAVICON_SECONDS = 24 * 3600
 # Whoever asks here reads JSON.
@@ -29,15 +30,19 @@ FOR_PROGRAMS = ("/api/", "/v1/", "/v2/", "/token", "/gate", "/hooks/")
 def home(request: HttpRequest) -> HttpResponse:
     user = Principal.of(request).user
     own: list[Repository] = []
+    invitations: list[Collaborator] = []
     if user is not None:
+        invitations = list(Collaborator.objects.open_invitations(user)[:INVITATION_COUNT])
         # New ones, which wait for their first push, come first.
         newest_push = F("pushed_at").desc(nulls_first=True)
-        mine = Repository.objects.filter(namespace__user=user).select_related("namespace")
-        own = list(mine.order_by(newest_push, "name")[:OWN_COUNT])
+        let_in = Collaborator.objects.accepted().filter(user=user).values("repository")
+        mine = Repository.objects.filter(Q(namespace__user=user) | Q(pk__in=let_in))
+        own = list(mine.select_related("namespace").order_by(newest_push, "name")[:OWN_COUNT])
     context = {
         "top_level": highlights.top_level(),
         "rising": highlights.rising(),
         "newest": highlights.newest(),
+        "invitations": invitations,
         "own": own,
         "has_pushed": any(repository.pushed_at for repository in own),
         **(_first_push(user.username) if user else {}),

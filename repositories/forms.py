@@ -18,7 +18,7 @@ MAX_MAINTAINERS = 50  # of one repository: more isn't a group that anybody overs
 
 VISIBILITY = [
     (False, _("Public: everybody finds and pulls it")),
-    (True, _("Private: it exists for you alone")),
+    (True, _("Private: it exists for you, and those whom you let in")),
 ]
 
 

@@ -77,7 +77,7 @@ def repository_settings(request: HttpRequest, name: str, namespace: str = "") ->
     access = access_of(request, namespace, name)
     found = found_or_404(access, Action.ADMIN)
     sent = request.POST.get("form", "")
-    forms = _settings_forms(request, principal, found)
+    forms = _settings_forms(request, principal, found, owns=access.allows(Action.OWN))
     preview = None
     if sent in forms and forms[sent].is_valid():
         if "preview" in request.POST:
@@ -89,13 +89,16 @@ def repository_settings(request: HttpRequest, name: str, namespace: str = "") ->
     context = {
         **head_of(request, access, found, tab="settings"),
         "forms": forms,
+        "collaborators": list(
+            found.collaborators.order_by("user__username").values_list("user__username", flat=True)
+        ),
         "preview": preview,
     }
     return render(request, "repositories/repository_settings.html", context)
 
 
 def _settings_forms(
-    request: HttpRequest, principal: Principal, repository: Repository
+    request: HttpRequest, principal: Principal, repository: Repository, *, owns: bool
 ) -> dict[str, forms.BaseForm]:
     """The forms that ``principal`` has on this page, by name; the sent one is bound."""
 
@@ -105,7 +108,7 @@ def _settings_forms(
     found: dict[str, forms.BaseForm] = {}
     for key, form_class in MODEL_FORMS.items():
         # Of a top-level repository everybody may see all.
-        if key != "visibility" or not repository.is_top_level:
+        if key != "visibility" or (owns and not repository.is_top_level):
             # Checking a form changes its instance; the page's head shows what is stored.
             found[key] = form_class(data_of(key), instance=copy(repository))
     if repository.is_top_level and may_create_top_level(principal):
