@@ -64,7 +64,7 @@ def done_to_somebody_else(act: Act) -> View:
 @require_safe
 def accounts(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").replace("\0", "").strip()[:100]
-    people = User.objects.order_by("-date_joined", "-pk")
+    people = User.objects.select_related("deletion").order_by("-date_joined", "-pk")
     if query:
         people = people.filter(
             Q(username__icontains=query) | Q(email__icontains=query) | Q(name__icontains=query)

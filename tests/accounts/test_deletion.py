@@ -124,6 +124,14 @@ def test_staff_may_undo_it_for_somebody_without_a_password(leaving):
     assert User.objects.get(pk=leaving.pk).is_active
 
 
+def test_staff_see_that_an_account_is_leaving(client, leaving, sam):
+    client.force_login(sam)
+    assert "deleted on" in client.get("/staff/accounts").text
+    text = client.get("/staff/accounts/alice").text
+    assert "alice had this account deleted" in text
+    assert "switched off" not in text
+
+
 def test_asking_twice_changes_nothing(leaving):
     due_at = AccountDeletion.objects.get().due_at
     deletion.ask_for(leaving, None, keeps_public_images=False)
