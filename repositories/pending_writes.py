@@ -91,6 +91,11 @@ def look_up_path(path: str) -> None:
         logger.info("a list of %s goes out without a look at the registry: %s", path, error)
 
 
+def look_up_all() -> None:
+    """Look for every write there is. Raises RegistryUnavailable."""
+    _look_up(list(PendingWrite.objects.all()))
+
+
 def _look_up(writes: list[PendingWrite], timeout: httpx.Timeout | None = None) -> int:
     if not writes:
         return 0

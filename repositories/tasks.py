@@ -7,7 +7,15 @@ from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from repositories import account_deletion, deletions, manifests, pending_writes, pulls, sync
+from repositories import (
+    account_deletion,
+    deletions,
+    garbage,
+    manifests,
+    pending_writes,
+    pulls,
+    sync,
+)
 from repositories.jobs import defer_once
 from repositories.registry import RegistryUnavailable
 
@@ -70,6 +78,12 @@ def purge_deletions(timestamp: int) -> None:
 @app.task(name="repositories.finish_account_deletions", queueing_lock="finish_account_deletions")
 def finish_account_deletions(timestamp: int) -> None:
     account_deletion.finish_due()
+
+
+@app.periodic(cron="* * * * * */15")
+@app.task(name="repositories.end_dead_collections", queueing_lock="end_dead_collections")
+def end_dead_collections(timestamp: int) -> None:
+    garbage.end_dead_collections()
 
 
 @app.periodic(cron="17 3 * * *")
