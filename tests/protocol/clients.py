@@ -44,7 +44,8 @@ def wait_for(condition, what: str, timeout: float = 30):
 class Docker:
     """A Docker Engine of its own, and docker's command line beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, trusting: Path | None = None) -> None:
+        """``trusting``: the only root certificates that it knows; the system's otherwise."""
         self.folder = folder
         self.config = folder / "config"
         self.config.mkdir(parents=True)
@@ -57,6 +58,7 @@ class Docker:
                 *["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"],
                 *["-H", self.address],
             ],
+            env={**os.environ, **({"SSL_CERT_FILE": str(trusting)} if trusting else {})},
             stdout=log,
             stderr=log,
         )
