@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from django.conf import settings
-from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
-from psycopg.errors import LockNotAvailable
 
 from accounts.audit import client_of
-from repositories import immutable, pending_writes, refusals, writers
+from repositories import refusals, write_rules
 from repositories.access import Access, Action, access_to
-from repositories.models import Deletion, GarbageCollection, Repository
+from repositories.models import GarbageCollection, PendingWrite
 from repositories.names import is_digest, is_tag, split_path, without_library
 from repositories.refusals import Refusal
 from repositories.registry_tokens import BadRegistryToken, principal_of, verify
@@ -62,7 +60,7 @@ def gate(request: HttpRequest) -> HttpResponse:
     access = access_to(principal, write.path)
     refusal = access.refusal(ACTIONS[write.method])
     if refusal is None:
-        refusal = _announce(request, access, write, grants(verify(token), "repository", write.path))
+        refusal = _announce(request, access, write, token)
     if refusal is not None:
         return error(403, "DENIED", str(refusal))
     return HttpResponse(status=204)
@@ -110,59 +108,16 @@ def _answer_to_stranger(write: Write, *, has_token: bool) -> HttpResponse:
     return challenge(f"repository:{write.path}:{actions}", problem)
 
 
-def _announce(
-    request: HttpRequest, access: Access, write: Write, granted: set[str]
-) -> Refusal | None:
+def _announce(request: HttpRequest, access: Access, write: Write, token: str) -> Refusal | None:
     """Announce a write to a manifest, unless something forbids it at this moment."""
     if not write.reference:
         return refusals.read_only() if GarbageCollection.objects.running().exists() else None
-    if not NEEDED[write.method] <= granted:
+    if not NEEDED[write.method] <= grants(verify(token), "repository", write.path):
         return None  # the registry will refuse it
-    try:
-        with transaction.atomic(savepoint=False):
-            writers.enter_gate(write.path)
-            refusal = _refusal_now(access, write)
-            if refusal is None:
-                pending_writes.announce(
-                    access.principal,
-                    write.method,
-                    write.path,
-                    write.reference,
-                    address=request.client_address,  # type: ignore[attr-defined]
-                    client=client_of(request),
-                )
-            return refusal
-    except OperationalError as problem:
-        if isinstance(problem.__cause__, LockNotAvailable):
-            return refusals.being_deleted(write.path)
-        raise
-
-
-def _refusal_now(access: Access, write: Write) -> Refusal | None:
-    """Why this may not be written now, though its author may. Others wait until we have said."""
-    if GarbageCollection.objects.running().exists():
-        return refusals.read_only()
-    if Deletion.objects.changing(write.path).exists():
-        return refusals.being_deleted(write.path)
-    repository = access.repository
-    if repository is None or not repository.immutable_tags:
-        return None
-    if write.method == "DELETE":
-        return _why_not_deleted(repository, write)
-    if is_digest(write.reference) or not immutable.is_immutable(repository, write.reference):
-        return None
-    writers.lock_tag(write.path, write.reference)
-    if immutable.is_written(repository, write.reference):
-        return refusals.immutable_tag(write.path, write.reference, "push")
-    if write.reference in immutable.writes_under_way(repository):
-        return refusals.being_written(write.path, write.reference)
-    return None
-
-
-def _why_not_deleted(repository: Repository, write: Write) -> Refusal | None:
-    for tag in immutable.tags_that_need(repository, write.reference):
-        return refusals.immutable_tag(write.path, tag, "delete")
-    # Which digest they will get isn't known yet.
-    for tag in immutable.writes_under_way(repository):
-        return refusals.being_written(write.path, tag)
-    return None
+    return write_rules.announce(
+        access,
+        PendingWrite.Method(write.method),
+        write.reference,
+        address=request.client_address,  # type: ignore[attr-defined]
+        client=client_of(request),
+    )

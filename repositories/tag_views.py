@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import audit
 from accounts.principals import Principal
-from repositories import names, pending_writes
+from repositories import names, write_rules
 from repositories.access import Access, Action
 from repositories.models import PendingWrite, Repository, TagChange
 from repositories.registry import RegistryUnavailable
@@ -79,9 +79,12 @@ def _put_back(
     principal = Principal.of(request)
     address = request.client_address  # type: ignore[attr-defined]
     client = audit.client_of(request)
-    pending_writes.announce(
-        principal, PendingWrite.Method.PUT, repository.path, tag, address=address, client=client
+    refusal = write_rules.announce(
+        access, PendingWrite.Method.PUT, tag, address=address, client=client
     )
+    if refusal is not None:
+        messages.error(request, _("This tag can't be written now: %s") % refusal.sentence)
+        return redirect(request.path)
     try:
         put_back(manifest, tag, by=principal.username, address=address, client=client)
     except CannotComeBack:
