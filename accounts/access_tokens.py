@@ -120,6 +120,17 @@ def find(secret: str) -> AccessToken | None:
     return _USABLE_BY_DIGEST.first(digest_of(secret))
 
 
+def former_owner(secret: str) -> User | None:
+    """Whose token this is or was, though it is expired or revoked. None for what never was one.
+
+    To be told to whoever shows it: nobody guesses a token.
+    """
+    if not is_well_formed(secret):
+        return None
+    token = AccessToken.objects.select_related("user").filter(digest=digest_of(secret)).first()
+    return token.user if token else None
+
+
 def note_use(token: AccessToken, address: str | None, client: str) -> None:
     """Remember when and from where ``token`` was used last, at most once a minute."""
     now = timezone.now()

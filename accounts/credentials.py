@@ -38,7 +38,7 @@ class BadCredentials(Exception):
 
 
 class AccountIsOff(BadCredentials):
-    """The password is right, but staff or its owner have switched the account off."""
+    """The secret is right, but staff or its owner have switched the account off."""
 
 
 class Origin(TypedDict):
@@ -96,6 +96,9 @@ def authenticate_token(
     """
     token = access_tokens.find(secret)
     if token is None:
+        owner = access_tokens.former_owner(secret)
+        if owner is not None and not owner.is_active:
+            raise AccountIsOff(_why_off(owner))
         raise BadCredentials(
             "this access token is mistyped, expired or revoked: "
             f"make one at {settings.SITE_URL}/account/tokens"
@@ -150,7 +153,10 @@ def _check_password(username: str, password: str, address: str | None, client: s
 def _why_off(user: User) -> str:
     deletion = AccountDeletion.objects.filter(user=user).first()
     if deletion is None:
-        return "this account is blocked: ask the staff of the index"
+        return (
+            "this account is blocked: ask the staff of the index. "
+            f"{settings.SITE_URL}/why/suspended"
+        )
     return (
         f"this account is to be deleted on {deletion.due_at:%Y-%m-%d}: "
         f"to keep it, sign in at {settings.SITE_URL}/account/login/"
