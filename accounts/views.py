@@ -118,7 +118,8 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_token(request: HttpRequest) -> HttpResponse:
-    form = forms.AccessTokenForm(request.POST or None)
+    scope = request.GET.get("scope", AccessToken.Scope.WRITE)
+    form = forms.AccessTokenForm(request.POST or None, initial={"scope": scope})
     if form.is_valid():
         _token, secret = access_tokens.create(
             _user_of(request),

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import api as accounts
+from repositories import access_api
 from repositories import api as repositories
 
 
@@ -40,6 +41,7 @@ urlpatterns = [
     path("v1/repositories/<str:name>/tags", repositories.TopLevelTagList.as_view()),
     path("v1/repositories/<str:namespace>/<str:name>", repositories.RepositoryDetail.as_view()),
     path("v1/repositories/<str:namespace>/<str:name>/tags", repositories.TagList.as_view()),
+    path("v1/access", access_api.WhoMay.as_view()),
     path("v1/search", repositories.Search.as_view()),
     re_path("", NoSuchAddress.as_view()),
 ]

@@ -30,6 +30,7 @@ FOR_PROGRAMS = ("/api/", "/v1/", "/v2/", "/token", "/gate", "/hooks/")
 def home(request: HttpRequest) -> HttpResponse:
     user = Principal.of(request).user
     own: list[Repository] = []
+    has_pushed = False
     invitations: list[Collaborator] = []
     if user is not None:
         invitations = list(Collaborator.objects.open_invitations(user)[:INVITATION_COUNT])
@@ -38,13 +39,15 @@ def home(request: HttpRequest) -> HttpResponse:
         let_in = Collaborator.objects.accepted().filter(user=user).values("repository")
         mine = Repository.objects.filter(Q(namespace__user=user) | Q(pk__in=let_in))
         own = list(mine.select_related("namespace").order_by(newest_push, "name")[:OWN_COUNT])
+        ours = f"{user.username}/"
+        has_pushed = any(one.pushed_at for one in own if one.path.startswith(ours))
     context = {
         "top_level": highlights.top_level(),
         "rising": highlights.rising(),
         "newest": highlights.newest(),
         "invitations": invitations,
         "own": own,
-        "has_pushed": any(repository.pushed_at for repository in own),
+        "has_pushed": has_pushed,
         **(_first_push(user.username) if user else {}),
     }
     return render(request, "home.html", context)

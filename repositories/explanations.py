@@ -3,6 +3,7 @@
 The rule is access.py's: here it is only put into words, for people and in their language.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -12,8 +13,9 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from accounts.principals import NOBODY, Principal
 from repositories.access import Access, Action, Role, access_to
+from repositories.immutable import is_immutable, is_written
 from repositories.models import Repository
-from repositories.refusals import Rule
+from repositories.refusals import Refusal, Rule
 
 # Not a rule of access.py: what is asked for isn't there, whoever asks.
 NO_SUCH_TAG = "no-such-tag"
@@ -44,6 +46,7 @@ class Explanation:
     # The role that allows it, or the rule that refuses it.
     rule: str
     text: str
+    why: str | None = None  # the address of the page about the rule that refuses
 
 
 def explain(
@@ -64,11 +67,31 @@ def explain(
     rule = _refusing_rule(access, user, action)
     if rule is not None:
         text = REFUSED[rule] % words
-        return Explanation(False, rule.value, " ".join([text, *_open_invitation(repository, user)]))
-    if tag and action != Action.PUSH and not repository.tags.filter(name=tag).exists():
+        text = " ".join([text, *_open_invitation(repository, user)])
+        return _refused(rule, text, (("path", access.path), ("action", action.value)))
+    if tag and (found := _about_tag(repository, action, words)):
+        return found
+    return Explanation(True, access.role.value, ALLOWED[access.role] % words)
+
+
+def _about_tag(
+    repository: Repository, action: Action, words: Mapping[str, str]
+) -> Explanation | None:
+    """Why it can't be done to this tag by anybody; None if it can."""
+    tag = words["tag"]
+    if action != Action.PUSH and not repository.tags.filter(name=tag).exists():
         text = _("%(who)s may, but %(path)s has no tag %(tag)s.") % words
         return Explanation(False, NO_SUCH_TAG, text)
-    return Explanation(True, access.role.value, ALLOWED[access.role] % words)
+    if action == Action.PULL or not is_immutable(repository, tag):
+        return None
+    if action == Action.PUSH and not is_written(repository, tag):
+        return None
+    text = _("%(who)s may, but the tag %(tag)s is immutable, and there already.") % words
+    return _refused(Rule.IMMUTABLE, text, (("path", words["path"]), ("tag", tag)))
+
+
+def _refused(rule: Rule, text: str, about: tuple[tuple[str, str], ...]) -> Explanation:
+    return Explanation(False, rule.value, text, Refusal(rule, text, about).address)
 
 
 def _refusing_rule(access: Access, user: User | None, action: Action) -> Rule | None:

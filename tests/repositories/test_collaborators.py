@@ -8,7 +8,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts import access_tokens
 from accounts.models import AuditEvent
 from repositories import collaborators
-from repositories.models import Collaborator
+from repositories.models import Collaborator, Repository
+from tests.repositories.pushed import push
 from tests.repositories.test_repository_page import text_of
 
 PAGE = "/r/alice/app/settings/who-may"
@@ -294,12 +295,18 @@ class TestTheQuestion:
         ("bob", "pull", "push", "", False, "bob is a collaborator with the level “pull” only"),
         ("bob", "push", "push", "1.0", True, "bob is a collaborator with the level “push”"),
         ("bob", "push", "pull", "1.0", False, "alice/app has no tag 1.0"),
+        ("", "", "pull", "v1", True, "alice/app is public: everybody may pull it"),
+        ("bob", "push", "push", "v1", False, "the tag v1 is immutable, and there already"),
+        ("bob", "push", "push", "v2", True, "bob is a collaborator with the level “push”"),
+        ("alice", "", "delete", "v1", False, "the tag v1 is immutable, and there already"),
     ]
 
     @pytest.mark.parametrize(("who", "level", "action", "tag", "allowed", "says"), QUESTIONS)
     def test_the_answer_names_the_rule(
-        self, client, alice, bob, let_in, who, level, action, tag, allowed, says
+        self, client, alice, bob, alices_app, let_in, who, level, action, tag, allowed, says
     ):
+        push(alices_app, "v1")
+        Repository.objects.filter(pk=alices_app.pk).update(immutable_tags="v*")
         if level:
             let_in(bob, level)
         client.force_login(alice)
@@ -344,3 +351,56 @@ class TestTheQuestion:
         assert page.status_code == 200
         assert page.context["explanation"] is None
         assert page.context["question"].errors
+
+
+class TestTheQuestionByTheApi:
+    API = "/api/v1/access"
+
+    @pytest.fixture
+    def ask(self, client):
+        def ask(asker, scope="delete", /, **query):
+            _row, secret = access_tokens.create(asker, "robot", scope)
+            return client.get(self.API, query, headers={"Authorization": f"Bearer {secret}"})
+
+        return ask
+
+    def test_is_answered_to_those_who_administer(self, client, ask, alice, bob, carol, let_in):
+        let_in(bob, "push")
+        query = {"path": "alice/secret", "user": "carol", "action": "pull"}
+        assert client.get(self.API, query).status_code == 401
+        assert ask(carol, **query).status_code == 404
+        assert ask(carol, **{**query, "path": "alice/nothing"}).status_code == 404
+        assert ask(bob, **query).status_code == 403
+        answer = ask(alice, "read", **query)
+        assert answer.status_code == 403
+        assert "scope delete" in answer.json()["detail"]
+
+    def test_names_the_rule(self, ask, alice, bob, let_in):
+        let_in(bob, "pull")
+        allowed = ask(alice, path="alice/secret", user="bob", action="pull")
+        assert allowed.json() == {
+            "is_allowed": True,
+            "rule": "collaborator",
+            "text": "bob is a collaborator with the level “pull”.",
+            "why": None,
+        }
+        refused = ask(alice, path="alice/secret", user="bob", action="push").json()
+        assert (refused["is_allowed"], refused["rule"]) == (False, "level")
+        assert refused["why"] == "http://localhost:8080/why/level?path=alice/secret&action=push"
+        nobody = ask(alice, path="alice/secret", action="pull", tag="1.0").json()
+        assert nobody["rule"] == "not-found"
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {},
+            {"path": "alice/app"},
+            {"path": "alice/app", "action": "own"},
+            {"path": "alice/app", "action": "pull", "user": "dave"},
+            {"path": "alice/app", "action": "pull", "tag": "a b"},
+        ],
+    )
+    def test_what_can_not_be_asked_is_told(self, ask, alice, alices_app, query):
+        answer = ask(alice, **query)
+        assert answer.status_code == 400
+        assert answer.json()
