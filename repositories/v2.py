@@ -26,7 +26,7 @@ from django.db.models.functions import Collate, Concat
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from repositories import pending_writes
+from repositories import pending_writes, refusals
 from repositories.access import visible_repositories
 from repositories.images import OCI_INDEX
 from repositories.models import Manifest, Repository
@@ -57,9 +57,11 @@ def error(status: int, code: str, message: str) -> HttpResponse:
     return _answer(JsonResponse(body, status=status))
 
 
-def challenge(scope: str, problem: str = "") -> HttpResponse:
+def challenge(
+    scope: str, problem: str = "", text: str = "authentication required"
+) -> HttpResponse:
     """401, and where to get a token for ``scope``. ``problem`` as in RFC 6750, section 3.1."""
-    response = error(401, "UNAUTHORIZED", "authentication required")
+    response = error(401, "UNAUTHORIZED", text)
     value = (
         f'Bearer realm="{settings.SITE_URL}/token",service="{settings.SITE_HOST}",scope="{scope}"'
     )
@@ -160,7 +162,8 @@ def _checked_path(request: HttpRequest, path: str) -> str:
     _check_method(request)
     path = without_library(path)
     if split_path(path) is None:
-        raise _Refused(error(400, "NAME_INVALID", "this can't be a repository of this index"))
+        problem = refusals.bad_name("this can't be a repository of this index")
+        raise _Refused(error(400, "NAME_INVALID", str(problem)))
     # A repository that the client may not see gets the same challenge as one that isn't there.
     _token_for(request, "repository", path, "pull", f"repository:{path}:pull")
     return path
@@ -177,11 +180,13 @@ def _token_for(request: HttpRequest, kind: str, name: str, action: str, scope: s
     if not token:
         raise _Refused(challenge(scope))
     try:
-        granted = grants(verify(token), kind, name)
+        claims = verify(token)
     except BadRegistryToken:
         raise _Refused(challenge(scope, "invalid_token")) from None
-    if not granted & {action, "*"}:
-        raise _Refused(challenge(scope, "insufficient_scope"))
+    if not grants(claims, kind, name) & {action, "*"}:
+        # podman and skopeo print it when a second token is too small as well.
+        text = str(refusals.not_found(name, claims["sub"]))
+        raise _Refused(challenge(scope, "insufficient_scope", text))
     return token
 
 

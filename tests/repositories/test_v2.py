@@ -73,7 +73,8 @@ def test_a_stranger_learns_nothing_of_a_private_repository(get, alices_secret, b
     answers = [get(f"/v2/alice/{name}/tags/list", token) for name in ["secret", "nothing"]]
     challenges = [answer["WWW-Authenticate"].replace("nothing", "secret") for answer in answers]
     assert challenges[0] == challenges[1]
-    assert answers[0].content == answers[1].content
+    assert answers[0].content == answers[1].content.replace(b"nothing", b"secret")
+    assert b"/why/not-found?path=alice/secret" in answers[0].content
 
 
 @pytest.mark.parametrize("path", ["Alice/App", "alice/app/deep", "alice/a%00pp", "staff/x", "a..b"])
