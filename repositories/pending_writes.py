@@ -22,7 +22,7 @@ from repositories.models import (
     RepositoryQuerySet,
     Tag,
 )
-from repositories.names import is_tag
+from repositories.names import is_tag, split_path
 from repositories.notifications import Event, record_delete, record_push
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,22 @@ def look_up_path(path: str) -> None:
         _look_up(list(writes.order_by("-announced_at")[:LOOK_UPS_FOR_A_LIST]), LIST_TIMEOUT)
     except registry.RegistryUnavailable as error:
         logger.info("a list of %s goes out without a look at the registry: %s", path, error)
+
+
+def look_up_first_push(path: str) -> bool:
+    """Look whether a push has made the repository that isn't there yet; whether it is there now.
+
+    A client that was told that its push is accepted may be pulled from before the notification
+    is here. Of a repository that is there, nothing is looked up: who may not see it must not
+    notice that somebody pushes to it.
+    """
+    if split_path(path) is None:
+        return False
+    repository = Repository.objects.at(path)
+    if repository.exists() or not PendingWrite.objects.filter(path=path).exists():
+        return False
+    look_up_path(path)
+    return repository.exists()
 
 
 def look_up_all() -> None:

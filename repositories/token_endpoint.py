@@ -24,6 +24,7 @@ from accounts.principals import NOBODY, Principal
 from repositories import registry_tokens
 from repositories.access import Action, access_to
 from repositories.names import without_library
+from repositories.pending_writes import look_up_first_push
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 # A client asks for one repository, and for one more where it mounts a layer from another.
@@ -145,6 +146,8 @@ def _grants(principal: Principal, asked: Asked) -> list[registry_tokens.Grant]:
         if "push" in wanted:
             wanted = wanted | {"pull"}  # the registry takes a push from who may do both
         held = access_to(principal, path).actions
+        if not held and look_up_first_push(path):
+            held = access_to(principal, path).actions
         actions = [
             action.value
             for action in REGISTRY_ACTIONS

@@ -191,3 +191,21 @@ def test_the_real_registry(alice, real_registry):
     look_up_due()
     assert digest_of("1.0") is None
     assert not PendingWrite.objects.exists()
+
+
+def test_who_pulls_right_after_the_first_push_is_let_in(alice, client, fake_registry):
+    fake_registry.push("alice/app", "1.0")
+    announced(0)
+    asked = {"service": "localhost:8080", "scope": "repository:alice/app:pull"}
+    assert client.get("/token", asked).json()["scope"] == "repository:alice/app:pull"
+
+
+def test_a_push_to_a_private_repository_is_not_looked_up_for_strangers(
+    alices_secret, client, fake_registry
+):
+    fake_registry.push("alice/secret", "1.0")
+    write = announced(0, path="alice/secret")
+    asked = {"service": "localhost:8080", "scope": "repository:alice/secret:pull"}
+    assert client.get("/token", asked).json()["scope"] == ""
+    write.refresh_from_db()
+    assert write.looked_up_at is None
