@@ -57,9 +57,7 @@ def error(status: int, code: str, message: str) -> HttpResponse:
     return _answer(JsonResponse(body, status=status))
 
 
-def challenge(
-    scope: str, problem: str = "", text: str = "authentication required"
-) -> HttpResponse:
+def challenge(scope: str, problem: str = "", text: str = "authentication required") -> HttpResponse:
     """401, and where to get a token for ``scope``. ``problem`` as in RFC 6750, section 3.1."""
     response = error(401, "UNAUTHORIZED", text)
     value = (
