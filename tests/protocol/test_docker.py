@@ -135,14 +135,16 @@ def test_one_pull_counts_once(index, inside, docker, alice_there):
 def test_twenty_first_pushes_at_once_make_one_repository(
     index, inside, skopeo, layout, alice_there
 ):
-    layout.image("x")
     path = f"{alice_there.name}/contested"
+    # Different ones: Distribution answers 500 now and then while the same layer is written twice.
+    for number in range(20):
+        layout.image(str(number), files={"hello": str(number).encode()})
 
     def push(number: int) -> str:
         return skopeo(
             *["copy", "--dest-tls-verify=false"],
             *["--dest-creds", f"{alice_there.name}:{alice_there.token}"],
-            *[layout.reference("x"), f"docker://{index.host}/{path}:{number}"],
+            *[layout.reference(str(number)), f"docker://{index.host}/{path}:{number}"],
         )
 
     with ThreadPoolExecutor(20) as pool:
