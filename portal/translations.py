@@ -113,8 +113,8 @@ def problems(catalog: Catalog, texts: Catalog) -> Iterator[str]:
 def collected() -> Catalog:
     """All texts that the code marks for translation, with the files where they stand."""
     catalog = Catalog(charset="utf-8")
-    for text in BORROWED:
-        catalog.add(text, locations=[("portal/translations.py", 0)])
+    for borrowed in BORROWED:
+        catalog.add(borrowed, locations=[("portal/translations.py", 0)])
     for path in _files():
         name = path.relative_to(settings.BASE_DIR).as_posix()
         text = path.read_text(encoding="utf-8")
