@@ -6,6 +6,8 @@ import signal
 
 from django.core.wsgi import get_wsgi_application
 
+from portal.chunked import ReadsChunks
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 # Should the server's main process be killed, its workers end too: they would keep memory and
@@ -13,4 +15,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 PR_SET_PDEATHSIG = 1
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
-application = get_wsgi_application()
+application = ReadsChunks(get_wsgi_application())
