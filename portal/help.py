@@ -40,8 +40,9 @@ CACHE_SIZE = 320
 # What clients must be told where an index is reached over plain HTTP. docker knows by itself.
 _FOR_PLAIN_HTTP = [
     (r"\b(?:podman|skopeo) (?:login|pull|push|search|inspect|list-tags)\b", "tls-verify=false"),
-    (r"\bskopeo copy\b", "dest-tls-verify=false"),
-    (r"\bctr images (?:pull|push)\b", "plain-http"),
+    (r"\bskopeo copy\b", "src-tls-verify=false --dest-tls-verify=false"),
+    # A hosts.toml says itself how a host is reached.
+    (r"\bctr images (?:pull|push)\b(?! --hosts-dir)", "plain-http"),
 ]
 # <!-- only: http --> … <!-- end -->: a part for some readers alone.
 _ONLY = re.compile(r"<!-- only: ([a-z-]+) -->\s*")

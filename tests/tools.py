@@ -41,6 +41,9 @@ TOOLS = [
     Tool("ctr", "containerd", "containerd", needs_root=True),
     Tool("chromium", "chromium", "browser"),
     Tool("wrk", "wrk", "wrk"),
+    Tool("kubectl", "kubernetes-client", "kubectl"),
+    Tool("busybox", "busybox-static", "busybox"),
+    Tool("curl", "curl", "curl"),
 ]
 
 

@@ -44,8 +44,13 @@ def wait_for(condition, what: str, timeout: float = 30):
 class Docker:
     """A Docker Engine of its own, and docker's command line beside it."""
 
-    def __init__(self, folder: Path, *, trusting: Path | None = None) -> None:
-        """``trusting``: the only root certificates that it knows; the system's otherwise."""
+    def __init__(
+        self, folder: Path, *, trusting: Path | None = None, config_file: Path | None = None
+    ) -> None:
+        """``trusting``: the only root certificates that it knows; the system's otherwise.
+
+        ``config_file``: its daemon.json.
+        """
         self.folder = folder
         self.config = folder / "config"
         self.config.mkdir(parents=True)
@@ -57,6 +62,7 @@ class Docker:
                 *["--storage-driver=vfs", "--data-root", f"{folder}/data"],
                 *["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"],
                 *["-H", self.address],
+                *(["--config-file", str(config_file)] if config_file else []),
             ],
             env={**os.environ, **({"SSL_CERT_FILE": str(trusting)} if trusting else {})},
             stdout=log,
@@ -85,7 +91,7 @@ class Docker:
 
     def empty(self) -> None:
         """Forget all images and log-ins."""
-        images = self("images", "-aq").split()
+        images = self("images", "-q").split()
         if images:
             self("rmi", "-f", *dict.fromkeys(images))
         (self.config / "config.json").unlink(missing_ok=True)
