@@ -16,7 +16,13 @@ from accounts.compiled_queries import CompiledQuery
 from accounts.models import AccessToken
 from accounts.principals import NOBODY, Principal
 from repositories import refusals
-from repositories.models import Collaborator, Repository, RepositoryQuerySet
+from repositories.models import (
+    Collaborator,
+    Deletion,
+    DeletionQuerySet,
+    Repository,
+    RepositoryQuerySet,
+)
 from repositories.names import split_path
 from repositories.refusals import Refusal
 
@@ -170,6 +176,37 @@ def get_repository_or_404(principal: Principal, path: str, action: Action) -> Re
     if not access.allows(action):
         raise PermissionDenied
     return access.repository
+
+
+def may_undo(principal: Principal, deletion: Deletion) -> bool:
+    """Whether ``principal`` may give back what was deleted.
+
+    A repository that is gone is given back by whom it belonged to: access_to() would say that
+    there is none.
+    """
+    repository = deletion.repository
+    if repository.deleted_at is None:
+        needed = Action.OWN if deletion.kind == Deletion.Kind.REPOSITORY else Action.DELETE
+        return access_to(principal, repository.path).allows(needed)
+    user = principal.user
+    if user is None or Action.OWN not in _left_by_scope(principal):
+        return False
+    if repository.namespace is not None:
+        return repository.namespace.user_id == user.pk
+    return repository.maintainers.filter(pk=user.pk).exists()
+
+
+def undoable_deletions(principal: Principal) -> DeletionQuerySet:
+    """What ``principal`` sees of what was deleted: says for a list what may_undo() says for one."""
+    if principal.user is None or Action.OWN not in _left_by_scope(principal):
+        return Deletion.objects.none()
+    let_in = Collaborator.objects.accepted().filter(user=principal.user, level=Level.ADMIN)
+    of_tags = ~Q(kind=Deletion.Kind.REPOSITORY) & Q(repository__deleted_at=None)
+    return Deletion.objects.filter(
+        Q(repository__namespace__user=principal.user)
+        | Q(repository__in=Repository.everything.filter(maintainers=principal.user))
+        | (of_tags & Q(repository__in=let_in.values("repository")))
+    ).select_related("repository__namespace")
 
 
 def may_create_top_level(principal: Principal) -> bool:

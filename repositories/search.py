@@ -92,8 +92,9 @@ def _found(principal: Principal, query: Query) -> RepositoryQuerySet:
         repositories = repositories.filter(_in_path(word) | Q(description__icontains=word))
     # Among equals, what staff let in comes first: a stranger can't push in front of it.
     is_not_top_level = IsNull(F("namespace"), False)
+    is_deprecated = IsNull(F("deprecated_at"), False)
     return repositories.annotate(rank=_rank(query)).order_by(
-        "rank", is_not_top_level, "-pull_count", "name", "pk"
+        "rank", is_deprecated, is_not_top_level, "-pull_count", "name", "pk"
     )
 
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import audit
 from accounts.principals import Principal
 from repositories.access import Action, may_create_top_level
+from repositories.deletion_forms import DeprecationForm, ImmutableTagsForm
 from repositories.forms import (
     DescriptionForm,
     MaintainersForm,
@@ -25,7 +26,7 @@ from repositories.forms import (
     VisibilityForm,
 )
 from repositories.markdown import to_html
-from repositories.models import Repository, repository_url
+from repositories.models import UNDO_WITHIN, Repository, repository_url
 from repositories.views import access_of, found_or_404, head_of
 
 STAFF_PAGE_SIZE = 50
@@ -33,7 +34,11 @@ MODEL_FORMS: dict[str, type[ModelForm]] = {  # type: ignore[type-arg]
     "description": DescriptionForm,
     "visibility": VisibilityForm,
     "readme": ReadmeForm,
+    "immutable": ImmutableTagsForm,
+    "deprecation": DeprecationForm,
 }
+# A text that is long, and a moment that the row of the audit log has itself.
+UNTOLD = {"readme", "deprecated_at"}
 
 
 @login_required
@@ -93,6 +98,9 @@ def repository_settings(request: HttpRequest, name: str, namespace: str = "") ->
             found.collaborators.order_by("user__username").values_list("user__username", flat=True)
         ),
         "preview": preview,
+        "owns": access.allows(Action.OWN),
+        "may_delete": access.allows(Action.DELETE),
+        "days": UNDO_WITHIN.days,
     }
     return render(request, "repositories/repository_settings.html", context)
 
@@ -128,7 +136,7 @@ def _save(request: HttpRequest, repository: Repository, form: forms.BaseForm) ->
     elif isinstance(form, ModelForm) and form.changed_data:
         # Only what changed: saving the whole row would undo pulls counted meanwhile.
         form.instance.save(update_fields=form.changed_data)
-        short = {key: form.cleaned_data[key] for key in form.changed_data if key != "readme"}
+        short = {key: form.cleaned_data[key] for key in form.changed_data if key not in UNTOLD}
         audit.record(
             request, "repository.changed", repository.path, fields=form.changed_data, values=short
         )

@@ -56,7 +56,7 @@ def _result(repository: Repository) -> dict[str, object]:
     return {
         # Without our host: podman puts it in front itself.
         "name": repository.path,
-        "description": " ".join(repository.description.split()),
+        "description": _description(repository),
         "star_count": 0,
         "is_official": repository.is_top_level,
         # The same fact for docker since 1.0 and before.
@@ -64,6 +64,15 @@ def _result(repository: Repository) -> dict[str, object]:
         "is_trusted": False,
         "pull_count": repository.pull_count,
     }
+
+
+def _description(repository: Repository) -> str:
+    """In one line. docker prints its first 42 characters, so what matters stands first."""
+    description = " ".join(repository.description.split())
+    if not repository.deprecated_at:
+        return description
+    instead = f", use {repository.successor}" if repository.successor else ""
+    return f"DEPRECATED{instead}. {description}".strip()
 
 
 def _principal_of(request: HttpRequest) -> Principal:

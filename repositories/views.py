@@ -174,6 +174,7 @@ def head_of(
         "tab": tab,
         "may_admin": access.allows(Action.ADMIN),
         "may_push": access.allows(Action.PUSH),
+        "may_delete": access.allows(Action.DELETE),
         "level": access.level,
         "push_refusal": access.push_refusal,
         "is_exchange": _is_exchange(request),

@@ -4,6 +4,7 @@ from repositories.models.collaborators import Collaborator
 from repositories.models.deletions import (
     UNDO_WITHIN,
     Deletion,
+    DeletionQuerySet,
     GarbageCollection,
     HeldManifest,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Collaborator",
     "DailyPulls",
     "Deletion",
+    "DeletionQuerySet",
     "GarbageCollection",
     "HeldManifest",
     "Manifest",

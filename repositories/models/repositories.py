@@ -116,6 +116,12 @@ class Repository(models.Model):
         return f"{self.namespace.name}/{self.name}" if self.namespace else self.name
 
     @property
+    def successor_url(self) -> str:
+        """The page of what to use instead; empty if that is elsewhere."""
+        path = self.successor.partition("@")[0].partition(":")[0]
+        return repository_url(path) if path and names.split_path(path) else ""
+
+    @property
     def is_top_level(self) -> bool:
         return self.namespace_id is None
 
