@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import translation
 
 from portal import postgres, translations
 from tests import tools
@@ -56,6 +57,13 @@ def index() -> Iterator[Stack]:
 def _empty_cache() -> Iterator[None]:
     cache.clear()
     yield
+
+
+@pytest.fixture(autouse=True)
+def _no_language_left() -> Iterator[None]:
+    """A request leaves its language to what comes after it in the same thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
