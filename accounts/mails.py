@@ -10,6 +10,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.template import Context, Engine
 from django.utils import timezone
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.manager import JobManager
 
 from accounts import audit, tasks
 from accounts.models import AccessToken, User
@@ -20,7 +22,10 @@ def send(template: str, to: str, context: Mapping[str, object]) -> None:
     if not settings.SENDS_MAIL:
         return
     values = {"site_host": settings.SITE_HOST, "site_url": settings.SITE_URL, **context}
-    tasks.send_mail.defer(
+    deferrer = tasks.send_mail.configure()
+    # In a worker, too, the job belongs to the transaction that is open: see repositories/jobs.py.
+    deferrer.job_manager = JobManager(DjangoConnector())
+    deferrer.defer(
         to=to,
         subject=" ".join(_render(f"{template}_subject.txt", values).split()),
         text=_render(f"{template}_message.txt", values).strip() + "\n",
