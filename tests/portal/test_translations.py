@@ -6,11 +6,14 @@ from html.parser import HTMLParser
 
 import pytest
 from babel.messages import Catalog
-from django.utils import timezone
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
 
 from accounts import access_tokens
 from portal import translations
 from repositories.models import DailyPulls, Repository
+from repositories.refusals import Rule
 from tests.repositories.pushed import push
 
 CHINESE = {"accept-language": "zh-CN,zh;q=0.9"}
@@ -36,7 +39,8 @@ def found(texts):
 
 # --- What `make lint` finds -----------------------------------------------------------------
 
-COPIED = "'Copied' (templates/includes/_copy.html)"
+SKIP = "Skip to the content"
+SHOWN = f"{SKIP!r} (templates/base.html)"
 
 
 def translated_as(text: str, translation: str | tuple[str, ...]):
@@ -47,15 +51,15 @@ def translated_as(text: str, translation: str | tuple[str, ...]):
 
 
 def test_a_text_without_translation_is_found(found):
-    assert found(translated_as("Copied", "")) == [f"missing: {COPIED}"]
+    assert found(translated_as(SKIP, "")) == [f"missing: {SHOWN}"]
 
 
 def test_a_text_that_was_never_collected_is_found(found):
-    assert found(lambda catalog: catalog.delete("Copied")) == [f"missing: {COPIED}"]
+    assert found(lambda catalog: catalog.delete(SKIP)) == [f"missing: {SHOWN}"]
 
 
 def test_a_guess_is_found(found):
-    assert found(lambda catalog: catalog.get("Copied").flags.add("fuzzy")) == [f"fuzzy: {COPIED}"]
+    assert found(lambda catalog: catalog.get(SKIP).flags.add("fuzzy")) == [f"fuzzy: {SHOWN}"]
 
 
 def test_a_text_that_the_code_has_lost_is_found(found):
@@ -150,11 +154,12 @@ ENGLISH = {
     *["Kubernetes", "GitHub", "GitLab", "Actions", "Dockerfile", "Cookie", "English", "registry"],
     *["docker", "login", "pull", "push", "read", "write", "delete", "admin", "FROM", "digest"],
     *["http", "https", "sha256", "linux", "amd64", "MB", "kB", "UTC", "localhost", "podman"],
-    *["alice", "bob", "carol", "sam", "debian", "app", "secret", "base", "other", "nothing"],
+    *["alice", "bob", "carol", "sam", "debian", "app", "secret", "base", "other", "nothing", "new"],
+    *["ID", "search", "manage", "py", "collect", "garbage", "nightly", "pr"],
     *["latest", "laptop", "example", "com"],
 }
-# Digests, and moments as machines write them.
-NO_WORDS = re.compile(r"[0-9a-f]{12,}|\d{4}-\d\d-\d\dT\S+")
+# Digests, moments as machines write them, and addresses.
+NO_WORDS = re.compile(r"[0-9a-f]{12,}|\d{4}-\d\d-\d\dT\S+|/\S*")
 
 
 class Words(HTMLParser):
@@ -215,6 +220,11 @@ OWN = ["/", "/u/alice", "/r/alice/app", "/r/alice/app/settings", "/r/alice/secre
 OWN += ["/r/alice/other", "/repositories/new", "/account/", "/account/tokens"]
 OWN += ["/account/tokens/new", "/account/tokens/1/revoke", "/account/email/"]
 OWN += ["/account/password/change/", "/account/sessions/", "/account/logout/", "/staff"]
+OWN += ["/account/security", "/account/delete", "/deleted", "/r/alice/app/settings/who-may"]
+OWN += ["/r/alice/app/delete", "/r/alice/app/delete-tags", "/r/alice/app/tags/latest/manage"]
+PUBLIC += ["/r/alice/app/tags/latest", "/r/alice/app/tags/latest/history", "/why", "/digest"]
+PUBLIC += [f"/why/{rule}?path=alice/app&tag=latest" for rule in Rule]
+PUBLIC += ["/digest/sha256:" + 64 * "0"]
 STAFF = ["/staff", "/staff/accounts", "/staff/accounts/alice", "/staff/top-level"]
 
 
@@ -235,6 +245,20 @@ def test_no_english_is_left_for_staff(client, index_with_things, sam, path):
     assert english_words(client.get(path, headers=CHINESE).content.decode()) == set()
 
 
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        path.relative_to(settings.BASE_DIR / "templates").as_posix()
+        for path in (settings.BASE_DIR / "templates").glob("*/email/*_*.*")
+    ),
+)
+def test_no_english_is_left_in_mails(path):
+    """Whatever a mail is told: the values themselves are empty here."""
+    with translation.override("zh-hans"):
+        html = render_to_string(path, {"site_host": "localhost:8080", "path": "alice/app"})
+    assert english_words(html) == set()
+
+
 def test_no_english_is_left_in_errors_of_forms(client, db):
     sent = {"username": "a", "password1": "1234", "email": "no"}
     page = client.post("/account/signup/", sent, headers=CHINESE)
@@ -245,7 +269,7 @@ def test_dates_and_numbers_are_those_of_the_language(client, index_with_things):
     Repository.objects.update(
         pull_count=1_234_567, pushed_at=timezone.now() - timedelta(days=3, hours=1)
     )
-    page = client.get("/r/alice/app", headers=CHINESE).content.decode()
+    page = client.get("/search?q=app", headers=CHINESE).content.decode()
     assert "123万" in page
     assert ">3\xa0天前<" in page
     assert re.search(r'title="\d{4}年\d+月\d+日 ', page)
