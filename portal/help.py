@@ -24,6 +24,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from accounts.principals import Principal
+from portal.tls import Tls
 
 FOLDER = Path(settings.BASE_DIR) / "docs" / "help"
 TOPICS = [
@@ -106,7 +107,7 @@ class Block:
 
 @require_safe
 def contents(request: HttpRequest) -> HttpResponse:
-    return render(request, "help/contents.html", {"pages": _pages(request)})
+    return render(request, "help/contents.html", {"pages": _pages(request), **_certificate()})
 
 
 @require_safe
@@ -115,7 +116,12 @@ def topic(request: HttpRequest, topic: str) -> HttpResponse:
     page = next((page for page in pages if page.topic == topic), None)
     if page is None:
         raise Http404
-    return render(request, "help/topic.html", {"page": page, "pages": pages})
+    return render(request, "help/topic.html", {"page": page, "pages": pages, **_certificate()})
+
+
+def _certificate() -> dict[str, bool]:
+    """Whether clients must be told to trust this index: another page says how."""
+    return {"certifies_itself": settings.TLS == Tls.INTERNAL}
 
 
 def _pages(request: HttpRequest) -> list[Page]:

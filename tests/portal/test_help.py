@@ -9,6 +9,7 @@ from django.conf import settings
 
 from portal import help
 from portal.help import TOPICS, Reader, blocks_of, page_for
+from portal.tls import Tls
 from tests.repositories.test_repository_page import text_of
 
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
@@ -52,6 +53,14 @@ def test_who_is_not_signed_in_reads_whose_name_belongs_there(client, db):
     page = client.get("/help/push").content.decode()
     assert "docker push localhost:8080/alice/app<" in page
     assert "/account/login/?next=/help/push" in page
+
+
+def test_an_index_that_certifies_itself_says_how_to_trust_it(client, db, settings):
+    for page in ["/help/", "/help/log-in"]:
+        assert "/help/certificate" not in client.get(page).content.decode()
+    settings.TLS = Tls.INTERNAL
+    for page in ["/help/", "/help/log-in"]:
+        assert "/help/certificate" in client.get(page).content.decode()
 
 
 def test_a_page_makes_no_queries_of_its_own(client, alice, django_assert_num_queries):
