@@ -129,7 +129,8 @@ def _answer(
     request: HttpRequest, repository: Repository
 ) -> tuple[QuestionForm, Explanation | None]:
     """The question as it was asked, if it was, and its answer if it can be understood."""
-    form = QuestionForm(request.GET if "action" in request.GET else None)
+    # The page has another field for a user name.
+    form = QuestionForm(request.GET if "action" in request.GET else None, auto_id="question_%s")
     if not form.is_valid():
         return form, None
     asked = form.cleaned_data

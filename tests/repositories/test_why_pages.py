@@ -33,7 +33,7 @@ def test_says_what_happened_whose_turn_it_is_and_the_cure(client, alice, bob, ru
     if name:
         client.force_login({"alice": alice, "bob": bob}[name])
     page = main_of(client.get(f"/why/{rule}{query}"))
-    assert page.count("<h2>") == 3
+    assert page.count("<h2") == 3
     assert page.count("<h1") == 1
     assert not re.search(r"<p>\s*</p>", page)
 
