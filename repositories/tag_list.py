@@ -5,20 +5,18 @@ has this order: the first page of 100,000 tags costs what the last one does. Not
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import (
     BooleanField,
     Count,
-    Exists,
-    Expression,
     F,
     Func,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Sum,
@@ -34,12 +32,19 @@ from repositories.models import Manifest, ManifestPart, Repository, Tag
 
 PAGE_SIZE = 25
 SHOWN_NAMES = 60  # of one digest
+FIRST_STEP, LAST_STEP = 4 * PAGE_SIZE, 20_000  # tags that are looked at, at once
 MAX_COUNTED = 1000  # counting 100,000 tags takes longer than anything else on a page
 MAX_CURSOR_LENGTH = 200
 # What a page never shows, and what may have megabytes.
 UNSHOWN = ["content", "config", "annotations"]
+# Tags that people don't want to see. The pattern alone takes 90 ms for 100,000 names; of most of
+# them, their beginning says enough.
+IS_ATTACHMENT = Q(name__startswith="sha256-") & Q(name__regex=names.ATTACHMENT_TAG_PATTERN)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+
+
+Key = tuple[Any, ...]  # where a tag stands: its values of an order's columns
 
 
 class Sort(StrEnum):
@@ -115,6 +120,13 @@ class Row:
         return [variant.size_bytes for variant in self.variants if variant.size_bytes is not None]
 
 
+class Head(NamedTuple):
+    """A digest, and where its first tag stands."""
+
+    manifest_id: int
+    key: Key
+
+
 @dataclass(frozen=True)
 class Page:
     """Some rows, and the cursors of the pages beside them; empty where there is none."""
@@ -133,39 +145,64 @@ def page_of_rows(
     after: str = "",
     before: str = "",
 ) -> Page:
-    """The digests that begin with ``text``, or that have a tag with it; five queries at most.
+    """The digests that begin with ``text``, or that have a tag with it; six queries, as a rule.
 
     A cursor that nobody has made begins at the start.
     """
     order = Sort(sort) if sort in list(Sort) else Sort.NEWEST
     backwards = bool(before)
     key = _key_of(order, before or after)
-    tags = _filtered(repository, text)
-    # A digest stands where its first tag does.
-    earlier = tags.filter(manifest=OuterRef("manifest")).filter(
-        _beyond(order, [OuterRef(field) for field in order.fields], backwards=True)
-    )
-    heads = tags.filter(~Exists(earlier))
-    if key is not None:
-        heads = heads.filter(_beyond(order, [Value(part) for part in key], backwards=backwards))
-    found = list(heads.order_by(*_ordering(order, backwards=backwards))[: PAGE_SIZE + 1])
+    found = _heads(_filtered(repository, text), order, key, backwards=backwards)
     has_more = len(found) > PAGE_SIZE
     found = found[:PAGE_SIZE]
     if backwards:
         found.reverse()
     has_before, has_after = (has_more, True) if backwards else (key is not None, has_more)
-    manifests = Manifest.objects.defer(*UNSHOWN).in_bulk([tag.manifest_id for tag in found])
+    manifests = Manifest.objects.defer(*UNSHOWN).in_bulk([head.manifest_id for head in found])
     return Page(
-        rows_of([manifests[tag.manifest_id] for tag in found], order),
+        rows_of([manifests[head.manifest_id] for head in found], order),
         order,
-        before=_cursor_of(order, found[0]) if found and has_before else "",
-        after=_cursor_of(order, found[-1]) if found and has_after else "",
+        before=_cursor_of(order, found[0].key) if found and has_before else "",
+        after=_cursor_of(order, found[-1].key) if found and has_after else "",
     )
+
+
+def _heads(tags: QuerySet[Tag], order: Sort, key: Key | None, *, backwards: bool) -> list[Head]:
+    """The tags after ``key`` (or before it) that are the first of their digest: a page and one.
+
+    Walked in steps that grow, so that many tags of one digest take few steps. As one statement,
+    an anti-join, PostgreSQL may choose to compare each of them with each other.
+    """
+    found: list[Head] = []
+    first_tags: dict[int, int] = {}  # by manifest
+    step = FIRST_STEP
+    while True:
+        walked = tags.order_by(*_ordering(order, backwards=backwards))
+        if key is not None:
+            walked = walked.filter(_beyond(order, key, backwards=backwards))
+        some = list(walked.values_list("pk", "manifest", *order.fields)[:step])
+        first_tags |= _first_tags(tags, order, {row[1] for row in some} - first_tags.keys())
+        for pk, manifest_id, *key_parts in some:
+            if first_tags[manifest_id] == pk:
+                found.append(Head(manifest_id, tuple(key_parts)))
+        if len(found) > PAGE_SIZE or len(some) < step:
+            return found[: PAGE_SIZE + 1]
+        key = some[-1][2:]
+        step = min(step * 4, LAST_STEP)
+
+
+def _first_tags(tags: QuerySet[Tag], order: Sort, manifest_ids: set[int]) -> dict[int, int]:
+    """The first tag of each manifest, where it stands on the pages."""
+    if not manifest_ids:
+        return {}
+    siblings = tags.filter(manifest=OuterRef("pk")).order_by(*_ordering(order))
+    manifests = Manifest.objects.filter(pk__in=manifest_ids)
+    return dict(manifests.values_list("pk", Subquery(siblings.values("pk")[:1])))
 
 
 def tags_of(repository: Repository) -> QuerySet[Tag]:
     """The tags for people, the newest push first."""
-    tags = repository.tags.exclude(name__regex=names.ATTACHMENT_TAG_PATTERN)
+    tags = repository.tags.exclude(IS_ATTACHMENT)
     return tags.order_by(*_ordering(Sort.NEWEST))
 
 
@@ -181,13 +218,13 @@ def _filtered(repository: Repository, text: str) -> QuerySet[Tag]:
     return tags.filter(name__icontains=text) if text else tags
 
 
-def _beyond(order: Sort, key: Sequence[Expression | Any], *, backwards: bool = False) -> Any:
+def _beyond(order: Sort, key: Key, *, backwards: bool) -> Any:
     """Whether a tag comes after ``key`` in this order (or before): one comparison of rows.
 
     PostgreSQL walks an index with it, which it doesn't with ``a < x OR (a = x AND b < y)``.
     """
     compare = LessThan if order.is_descending != backwards else GreaterThan
-    return compare(_row(*map(F, order.fields)), _row(*key))
+    return compare(_row(*map(F, order.fields)), _row(*map(Value, key)))
 
 
 def _row(*parts: Any) -> Func:
@@ -200,17 +237,17 @@ def _ordering(order: Sort, *, backwards: bool = False) -> list[str]:
     return [sign + field for field in order.fields]
 
 
-def _cursor_of(order: Sort, tag: Tag) -> str:
-    """Where ``tag`` stands, for an address: ``1767225600000000~1.0``."""
+def _cursor_of(order: Sort, key: Key) -> str:
+    """A key for an address: ``1767225600000000~1.0``."""
     if order == Sort.NAME:
-        return tag.name
-    first = tag.pull_count
+        return str(key[0])
+    first, name = key
     if order == Sort.NEWEST:
-        first = (tag.pushed_at - EPOCH) // MICROSECOND
-    return f"{first}~{tag.name}"
+        first = (first - EPOCH) // MICROSECOND
+    return f"{first}~{name}"
 
 
-def _key_of(order: Sort, cursor: str) -> tuple[Any, ...] | None:
+def _key_of(order: Sort, cursor: str) -> Key | None:
     """The values behind a cursor; None if it is none."""
     first, tilde, name = cursor.rpartition("~")
     if len(cursor) > MAX_CURSOR_LENGTH or not names.is_tag(name):
@@ -230,7 +267,7 @@ def rows_of(manifests: list[Manifest], order: Sort = Sort.NEWEST) -> list[Row]:
     siblings: dict[str, Any] = {"partition_by": "manifest"}
     ranked = (
         Tag.objects.filter(manifest__in=manifests)
-        .exclude(name__regex=names.ATTACHMENT_TAG_PATTERN)
+        .exclude(IS_ATTACHMENT)
         .annotate(
             place=Window(RowNumber(), order_by=_ordering(order), **siblings),
             sibling_count=Window(Count("pk"), **siblings),
@@ -292,7 +329,7 @@ def _children(keys: set[tuple[int, str]]) -> dict[tuple[int, str], Manifest]:
 def platforms_of(repositories: list[Repository]) -> dict[int, list[str]]:
     """The platforms of each repository's newest tag, by the repository's primary key."""
     tags = Tag.objects.filter(repository=OuterRef("pk"))
-    tags = tags.exclude(name__regex=names.ATTACHMENT_TAG_PATTERN).order_by(*_ordering(Sort.NEWEST))
+    tags = tags.exclude(IS_ATTACHMENT).order_by(*_ordering(Sort.NEWEST))
     # One step in the index for each, where DISTINCT ON would read and sort all their tags.
     newest = (
         Repository.objects.filter(pk__in=[repository.pk for repository in repositories])
