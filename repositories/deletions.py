@@ -66,7 +66,11 @@ class CannotUndo(Exception):
 
 
 class _NotNow(Exception):
-    """Something else comes first: a write that is on its way, or another step asked for."""
+    """A write that is on its way comes first."""
+
+
+class _Overtaken(Exception):
+    """It was undone meanwhile: there is something else to do now."""
 
 
 class _TurnIsOver(Exception):
@@ -153,8 +157,15 @@ def undo(deletion: Deletion, by: str) -> None:
 def carry_out() -> None:
     """Do what there is to do for all deletions, as far as it can be done now.
 
-    Raises RegistryUnavailable: the next run goes on where this one stopped.
+    One at a time does: another that is called meanwhile leaves it to that one. Raises
+    RegistryUnavailable: the next run goes on where this one stopped.
     """
+    with writers.alone(writers.DELETIONS) as is_alone:
+        if is_alone:
+            _carry_out_all()
+
+
+def _carry_out_all() -> None:
     waiting: set[int] = set()
     with registry.connect() as connection:
         while deletion := _next(waiting):
@@ -164,6 +175,8 @@ def carry_out() -> None:
                 waiting.add(deletion.pk)
             except _TurnIsOver:
                 Deletion.objects.filter(pk=deletion.pk).update(worked_at=timezone.now())
+            except _Overtaken:
+                continue
 
 
 def _next(waiting: set[int]) -> Deletion | None:
@@ -220,7 +233,7 @@ def _carry_out_without_registry(deletion: Deletion) -> None:
 def _step(deletion: Deletion) -> Iterator[None]:
     """A transaction in which the registry may be changed for ``deletion``.
 
-    Raises _NotNow if something else was asked for meanwhile, Closed.
+    Raises _Overtaken, Closed.
     """
     with transaction.atomic():
         writers.enter()
@@ -228,7 +241,7 @@ def _step(deletion: Deletion) -> Iterator[None]:
             pk=deletion.pk, state=deletion.state
         )
         if not same.exists():
-            raise _NotNow
+            raise _Overtaken
         yield
 
 
@@ -238,7 +251,9 @@ def _set_state(deletion: Deletion, state: Deletion.State, **fields: object) -> N
 
 
 def _shut_gate(deletion: Deletion, before: Deletion.State, after: Deletion.State) -> None:
-    """From here on nobody but us writes to the path. Raises _NotNow while somebody may."""
+    """From here on nobody but us writes to the path. Raises _NotNow while somebody may,
+    _Overtaken.
+    """
     pending_writes.look_up_path(deletion.path)
     with transaction.atomic():
         writers.lock_path(deletion.path)
@@ -253,7 +268,7 @@ def _shut_gate(deletion: Deletion, before: Deletion.State, after: Deletion.State
         if after == State.REMOVING and unread.exists():
             raise _NotNow
         if not Deletion.objects.filter(pk=deletion.pk, state=before).update(state=after):
-            raise _NotNow
+            raise _Overtaken
     deletion.state = after
 
 
@@ -469,7 +484,9 @@ def purge() -> int:
     Raises RegistryUnavailable, Closed.
     """
     count = 0
-    with registry.connect() as connection:
+    with writers.alone(writers.DELETIONS) as is_alone, registry.connect() as connection:
+        if not is_alone:
+            return 0  # tomorrow is early enough
         for deletion in Deletion.objects.over().select_related("repository").order_by("pk"):
             _release(connection, deletion)
             count += _forget(deletion)

@@ -6,6 +6,8 @@ from functools import cache
 from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from repositories import (
     account_deletion,
@@ -54,7 +56,7 @@ def purge_events(timestamp: int) -> None:
 
 
 @app.periodic(cron="* * * * * */5")
-@app.task(name=deletions.TASK, queueing_lock=deletions.TASK, lock="deletions")
+@app.task(name=deletions.TASK, queueing_lock=deletions.TASK)
 def carry_out_deletions(timestamp: int = 0) -> None:
     """Called at once by who deletes; every 5 s for what had to wait."""
     try:
@@ -67,7 +69,6 @@ def carry_out_deletions(timestamp: int = 0) -> None:
 @app.task(
     name="repositories.purge_deletions",
     queueing_lock="purge_deletions",
-    lock="deletions",
     retry=PATIENCE,
 )
 def purge_deletions(timestamp: int) -> None:
@@ -109,8 +110,13 @@ def _sync_after_start() -> None:
 )
 async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """Jobs of a worker that died stay in ``doing``: its heart has not beaten for 30 s then."""
-    for job in await context.app.job_manager.get_stalled_jobs():
-        await context.app.job_manager.retry_job(job, retry_at=timezone.now())
+    jobs = context.app.job_manager
+    for job in await jobs.get_stalled_jobs():
+        try:
+            await jobs.retry_job(job, retry_at=timezone.now())
+        except UniqueViolation:
+            # Another of the same task waits already. While this one is there, it may for ever.
+            await jobs.finish_job(job, Status.FAILED, delete_job=True)
 
 
 @app.periodic(cron="41 4 * * *")

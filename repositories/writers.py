@@ -5,12 +5,15 @@ leaves a row that says what it does (a pending write, a deletion's state, a coll
 that may not meet can't both have looked before the other's row was there.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection
 
 from repositories.models import GarbageCollection
 
 # The first number of PostgreSQL's advisory locks of this index: which kind of lock it is.
-EVERYBODY, PATH, TAG = 0x47414E01, 0x47414E02, 0x47414E03
+EVERYBODY, PATH, TAG, DELETIONS = 0x47414E01, 0x47414E02, 0x47414E03, 0x47414E04
 # What holds a lock asks the registry something at most; a client of the gate doesn't wait longer.
 GATE_WAITS_MS = 3000
 
@@ -49,6 +52,20 @@ def lock_tag(path: str, tag: str) -> None:
 def wait_for_all() -> None:
     """Until everybody has left who entered before this: they have seen no collection running."""
     _lock("pg_advisory_xact_lock", EVERYBODY)
+
+
+@contextmanager
+def alone(kind: int) -> Iterator[bool]:
+    """Whether nobody else is in here. Who is killed is out with his connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, 0)", [kind])
+        is_alone = bool(cursor.fetchone()[0])
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, 0)", [kind])
 
 
 def _lock(function: str, kind: int, name: str = "") -> None:
