@@ -69,7 +69,7 @@ class Docker:
             stderr=log,
         )
         log.close()
-        wait_for(self._answers, f"dockerd ({folder}/dockerd.log)")
+        wait_for(self._answers, f"dockerd ({folder}/dockerd.log)", 120)
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> str:
         command = ["/usr/bin/docker", "--config", str(self.config), "-H", self.address]
@@ -158,7 +158,7 @@ class Containerd:
             ["containerd", "--config", f"{folder}/config.toml"], stdout=log, stderr=log
         )
         log.close()
-        wait_for(self._answers, f"containerd ({folder}/containerd.log)")
+        wait_for(self._answers, f"containerd ({folder}/containerd.log)", 120)
 
     def __call__(self, *arguments: str) -> str:
         return run("ctr", "--address", self.address, *arguments)
