@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.principals import Principal
 from portal import readiness
 from repositories import commands, highlights
-from repositories.models import Collaborator, Repository, repository_url
+from repositories.models import Collaborator, GarbageCollection, Repository, repository_url
 
 OWN_COUNT = 6  # of the repositories on the home page that one has a part in
 INVITATION_COUNT = 20  # more come up as these are answered
@@ -91,6 +91,7 @@ def staff(request: HttpRequest) -> HttpResponse:
     context = {
         "account_count": User.objects.count(),
         "top_level_count": Repository.objects.filter(namespace=None).count(),
+        "last_freed": GarbageCollection.objects.last_freed(),
     }
     return render(request, "staff.html", context)
 

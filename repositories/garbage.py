@@ -121,7 +121,8 @@ class Collector:
         recently = time.time() - UPLOAD_IS_IDLE_AFTER_SECONDS
         repositories = self.storage / "docker/registry/v2/repositories"
         for depth in ["*", "*/*"]:
-            for file in repositories.glob(f"{depth}/_uploads/*/data"):
+            # Read to the end: one that is left half-way keeps a folder open.
+            for file in list(repositories.glob(f"{depth}/_uploads/*/data")):
                 try:
                     if file.stat().st_mtime > recently:
                         return True

@@ -116,6 +116,27 @@ def test_a_job_of_a_worker_that_died_is_done_by_another(alices_app, fake_registr
     assert Manifest.objects.get().kind == "image"
 
 
+def test_a_dead_job_whose_like_waits_keeps_nobody_out(alices_app, fake_registry):
+    """Only one job of a task may wait, so that the dead one can't: it is dropped."""
+    digest = fake_registry.push("alice/app", "1.0")
+    defer_once("repositories.sync_registry")
+    record_push(Event(path="alice/app", at=timezone.now(), digest=digest, tag="1.0"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"
+            " RETURNING id"
+        )
+        worker = cursor.fetchone()[0]
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [worker])
+    defer_once("repositories.sync_registry")
+
+    defer("repositories.retry_stalled_jobs", timestamp=0)
+    work()
+
+    assert jobs("sync_registry") == ["succeeded"]
+    assert jobs("read_manifest") == ["succeeded"]
+
+
 def test_a_job_of_a_worker_that_lives_is_left_alone(alices_app, fake_registry):
     digest = fake_registry.push("alice/app", "1.0")
     record_push(Event(path="alice/app", at=timezone.now(), digest=digest, tag="1.0"))
