@@ -81,6 +81,8 @@ def running_index(folder: Path) -> Iterator[Index]:
         person = ["--username", USERNAME, "--email", f"{USERNAME}@example.com"]
         manage(environment, "createsuperuser", "--noinput", *person)
         manage(environment, "demo")
+        many_tags = f"from portal.bench.many_tags import fill; fill({USERNAME!r})"
+        manage(environment, "shell", "-c", many_tags)
         token = manage(
             environment, "create_access_token", USERNAME, "--name", "bench", "--scope", "write"
         )
