@@ -66,10 +66,15 @@ def bob_there(new_person) -> Person:
 
 
 @pytest.fixture(scope="session")
-def _docker(tmp_path_factory) -> Iterator[Docker]:
-    docker = Docker(tmp_path_factory.mktemp("docker"))
-    yield docker
-    docker.stop()
+def _docker() -> Iterator[Docker]:
+    # Not pytest's own folder: should a run be killed, the engine's mount stays, and pytest would
+    # stumble over it in each later run.
+    with tempfile.TemporaryDirectory(
+        prefix="docker-", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:
+        docker = Docker(Path(folder))
+        yield docker
+        docker.stop()
 
 
 @pytest.fixture
