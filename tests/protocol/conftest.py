@@ -99,12 +99,14 @@ def skopeo(tmp_path) -> Skopeo:
 
 
 @pytest.fixture
-def containerd(tmp_path) -> Iterator[Containerd]:
-    folder = tmp_path / "containerd"
-    folder.mkdir()
-    containerd = Containerd(folder)
-    yield containerd
-    containerd.stop()
+def containerd() -> Iterator[Containerd]:
+    # Its socket's address may have 107 bytes: pytest's own folders can be longer.
+    with tempfile.TemporaryDirectory(
+        prefix="containerd-", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:
+        containerd = Containerd(Path(folder))
+        yield containerd
+        containerd.stop()
 
 
 @pytest.fixture
