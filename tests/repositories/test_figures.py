@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone, translation
 
-from repositories.pull_chart import HEIGHT, WIDTH, chart
+from repositories.pull_chart import HEIGHT, WIDTH, Bar, chart
 from repositories.templatetags.figures import ago, file_size, short_digest, short_number
 
 
@@ -57,9 +57,10 @@ def test_a_digest_is_cut_to_what_tells_two_apart():
 
 
 @pytest.mark.parametrize("counts", [[0] * 90, [1] * 90, [0] * 89 + [10**12]])
-def test_a_line_stays_within_its_drawing(counts):
-    drawn = [tuple(map(float, point.split(","))) for point in chart(counts).points.split()]
-    assert len(drawn) == len(counts)
-    assert drawn[0][0] == 0 and drawn[-1][0] == WIDTH
-    assert all(0 <= y <= HEIGHT for _x, y in drawn)
-    assert chart(counts).total == sum(counts)
+def test_bars_stay_within_their_drawing(counts):
+    today = timezone.now().date()
+    drawn = chart([Bar(today, today, count) for count in counts])
+    assert len(drawn.bars) == len(counts)
+    assert all(float(bar.x) + float(bar.width) <= WIDTH for bar in drawn.bars)
+    assert all(0 <= float(bar.y) <= HEIGHT for bar in drawn.bars)
+    assert drawn.total == sum(counts)
